@@ -1,0 +1,1 @@
+"""Encoders: values in, bytes of a standard format out."""

@@ -1,0 +1,65 @@
+"""The values that travel through the library. Frozen, checked when built, free of behaviour that needs a store."""
+
+from observabilipy.models.clock import Clock, check_timestamp, from_micros, to_micros
+from observabilipy.models.cursor import Cursor, Gap, parse_cursor, resume
+from observabilipy.models.entry import LogEntry
+from observabilipy.models.facts import LevelFacts, LogFacts
+from observabilipy.models.family import (
+    DEFAULT_SERIES_LIMIT,
+    Family,
+    Series,
+    SeriesHistory,
+    SeriesValue,
+    SummaryValue,
+)
+from observabilipy.models.histogram import DEFAULT_BUCKETS, HistogramValue, bucket_bounds
+from observabilipy.models.kind import Aggregate, MetricKind
+from observabilipy.models.level import LEVELS, RANKS, level_name, level_of_number, level_rank
+from observabilipy.models.names import OVERFLOW
+from observabilipy.models.policy import LevelRetentionPolicy, RetentionPolicy
+from observabilipy.models.query import LogQuery, Matcher, MetricQuery, Predicate
+from observabilipy.models.sample import Exemplar, MetricSample, counter, gauge, histogram
+from observabilipy.models.text import storable
+
+__all__ = [
+    "DEFAULT_BUCKETS",
+    "DEFAULT_SERIES_LIMIT",
+    "LEVELS",
+    "OVERFLOW",
+    "RANKS",
+    "Aggregate",
+    "Clock",
+    "Cursor",
+    "Exemplar",
+    "Family",
+    "Gap",
+    "HistogramValue",
+    "LevelFacts",
+    "LevelRetentionPolicy",
+    "LogEntry",
+    "LogFacts",
+    "LogQuery",
+    "Matcher",
+    "MetricKind",
+    "MetricQuery",
+    "MetricSample",
+    "Predicate",
+    "RetentionPolicy",
+    "Series",
+    "SeriesHistory",
+    "SeriesValue",
+    "SummaryValue",
+    "bucket_bounds",
+    "check_timestamp",
+    "counter",
+    "from_micros",
+    "gauge",
+    "histogram",
+    "level_name",
+    "level_of_number",
+    "level_rank",
+    "parse_cursor",
+    "resume",
+    "storable",
+    "to_micros",
+]

@@ -1,0 +1,100 @@
+"""Family, Series and SeriesHistory: what stores give back and encoders write."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, get_args
+
+from observabilipy.errors import InvalidValue
+from observabilipy.models.histogram import HistogramValue, bucket_bounds
+from observabilipy.models.kind import Aggregate, MetricKind
+from observabilipy.models.names import check_metric_name, check_unit
+from observabilipy.models.sample import Exemplar
+from observabilipy.models.text import storable
+
+__all__ = ["DEFAULT_SERIES_LIMIT", "Family", "Series", "SeriesHistory", "SeriesValue", "SummaryValue"]
+
+DEFAULT_SERIES_LIMIT = 1_000
+"""Series that one family may have before further ones are folded into the overflow series."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryValue:
+    """Quantiles of a foreign collector's summary: ``(quantile, value)`` pairs, count and sum of the observations."""
+
+    quantiles: tuple[tuple[float, float], ...]
+    count: int
+    sum: float
+
+
+SeriesValue: TypeAlias = float | HistogramValue | SummaryValue
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One labelled row of a family.
+
+    ``value`` is a number, a HistogramValue (histogram, gaugehistogram) or a SummaryValue. An info is 1, a state of a
+    state set 0 or 1, with the state as a label. ``created`` is unix seconds of the first report, where known.
+    """
+
+    labels: Mapping[str, str]
+    value: SeriesValue
+    created: float | None = None
+    exemplars: tuple[Exemplar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All series of one name, and their definition; without series it is a definition to register.
+
+    Args:
+        name: as registered; a counter's ends in ``_total``.
+        kind: what the numbers mean.
+        help: one sentence for people.
+        unit: base unit in plural, the name's suffix (``seconds``, ``bytes``), or "".
+        series: the rows, in no promised order.
+        aggregate: how a gauge's values of several workers become one.
+        bounds: bucket bounds of a histogram.
+        series_limit: series before further ones are folded into the overflow series.
+
+    Raises:
+        InvalidValue: a name, unit, aggregate, bounds or limit that breaks its rule.
+    """
+
+    name: str
+    kind: MetricKind
+    help: str = ""
+    unit: str = ""
+    series: tuple[Series, ...] = ()
+    aggregate: Aggregate = field(default="last", kw_only=True)
+    bounds: tuple[float, ...] = field(default=(), kw_only=True)
+    series_limit: int = field(default=DEFAULT_SERIES_LIMIT, kw_only=True)
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__
+        set_field(self, "kind", MetricKind(self.kind))
+        check_metric_name(self.name)
+        check_unit(self.name, self.kind, self.unit)
+        set_field(self, "help", storable(self.help))
+        set_field(self, "series", tuple(self.series))
+        if self.aggregate not in get_args(Aggregate):
+            raise InvalidValue(f"aggregate must be one of {', '.join(get_args(Aggregate))}, got {self.aggregate!r}")
+        if self.aggregate != "last" and self.kind is not MetricKind.GAUGE:
+            raise InvalidValue(f"only a gauge has an aggregate, got {self.aggregate!r} for {self.kind} {self.name!r}")
+        if self.bounds:
+            set_field(self, "bounds", bucket_bounds(self.bounds))
+        if type(self.series_limit) is not int or self.series_limit < 1:
+            raise InvalidValue(f"series_limit must be a whole number of 1 or more, got {self.series_limit!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesHistory:
+    """One series over time: ``points`` are ``(timestamp, value)``, oldest first, unix seconds.
+
+    A value of None marks where the series ended (it was deleted, or its workers were gone); it may begin again later.
+    """
+
+    name: str
+    kind: MetricKind
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, SeriesValue | None], ...]

@@ -1,0 +1,234 @@
+"""The ports: what a storage promises, and what callers may not rely on.
+
+Every sentence here that promises something has a test in ``observabilipy.testing``, which every storage runs.
+
+For all async methods: they may be awaited from any thread's event loop, several at once, and never block it. A write is
+all or nothing. A read never holds back a writer, and sees no half of a write. After ``aclose()`` the storage may be
+closed again and nothing else; what a call on a closed storage does is not promised.
+
+An async method raises StorageUnavailable when the store cannot be reached now, UnsupportedQuery for a field that it
+cannot honour.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from observabilipy.models import (
+    Family,
+    LevelRetentionPolicy,
+    LogEntry,
+    LogFacts,
+    LogQuery,
+    Matcher,
+    MetricQuery,
+    MetricSample,
+    RetentionPolicy,
+    SeriesHistory,
+)
+
+__all__ = [
+    "Batch",
+    "CommitReport",
+    "LogStoragePort",
+    "MetricsStoragePort",
+    "RuntimeStoragePort",
+    "Worker",
+]
+
+
+@runtime_checkable
+class LogStoragePort(Protocol):
+    """Keeps log entries in the order in which they were committed."""
+
+    async def write_logs(self, entries: Iterable[LogEntry]) -> None:
+        """Store all of the entries, in their order, or none of them.
+
+        Entries of one call get consecutive positions. A position is never used again, not even after everything was
+        deleted. Attributes are read before the call returns; changing them afterwards changes nothing.
+        """
+        ...
+
+    def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
+        """Entries in commit order, each with its cursor; a plain ``def`` that gives an async iterator.
+
+        ``after`` a cursor of another generation, or one older than the oldest entry kept, starts at the oldest entry
+        (``resume`` is the rule). What is written or deleted while one reads may appear or be missing; no entry appears
+        twice, and none that was there from beginning to end of the read is missing.
+        """
+        ...
+
+    async def count_logs(self, query: LogQuery) -> int:
+        """How many entries ``read_logs`` would give."""
+        ...
+
+    async def log_facts(self) -> LogFacts:
+        """Per level count, oldest, newest and bytes; the generation and where the log begins and ends."""
+        ...
+
+    async def delete_logs_before(self, timestamp: float, level: str | None = None) -> int:
+        """Delete entries with a timestamp before unix seconds, of one level or all. Gives how many went."""
+        ...
+
+    async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
+        """Delete the ``count`` entries committed first, of one level or all. Gives how many went."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of files and threads. May be called again."""
+        ...
+
+
+@runtime_checkable
+class MetricsStoragePort(Protocol):
+    """Keeps totals, which only deletions by hand or idleness end, and a history of them, which retention thins."""
+
+    async def register(self, families: Iterable[Family]) -> None:
+        """Define families (their series are ignored). The newest definition of a name counts.
+
+        Help, unit, aggregate and limit follow it. Under new bounds, older counts move to the first bound at or above
+        their own. Another kind hides the older series. Nothing raises because an earlier definition was different.
+        """
+        ...
+
+    async def write_samples(self, samples: Iterable[MetricSample]) -> None:
+        """Add increments to the totals and set gauges, all of them or none.
+
+        A family that was never registered gets a placeholder help, and bounds from its first histogram. Increments
+        beyond a family's series limit go to the series whose labels are all ``__overflow__``; gauges beyond it are
+        refused. A sample of another kind than its family's is kept but hidden.
+        """
+        ...
+
+    def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
+        """Families in the order of their names, from one consistent snapshot; those named, or all with series.
+
+        Totals of integers are exact integers up to 2**63; beyond that they are floats.
+        """
+        ...
+
+    def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
+        """The sampled totals of each series that matches, points oldest first, None where a series ended."""
+        ...
+
+    async def count_samples(self) -> int:
+        """How many points the history holds, over all series."""
+        ...
+
+    async def delete_history_before(self, timestamp: float) -> int:
+        """Delete points older than unix seconds; totals stay. Gives how many went."""
+        ...
+
+    async def delete_series(self, matchers: Sequence[Matcher], idle_since: float | None = None) -> int:
+        """Delete series that match all of the matchers, and whose last report is before ``idle_since`` if given.
+
+        A deleted series may begin anew at 0. Gives how many went.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of files and threads. May be called again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process at work: a random id drawn at its first record, and what describes it to people.
+
+    It counts as alive for ``lifetime`` seconds after its last commit or heartbeat.
+    """
+
+    id: str
+    host: str = ""
+    pid: int = 0
+    lifetime: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one worker hands over in one transaction.
+
+    ``sequence`` grows by one with each batch of a worker, from 1; a batch that is repeated because its commit was
+    unclear has the same number. ``samples`` are increments, ``gauges`` the values of this worker alone, ``families``
+    the definitions that are new since its last batch.
+    """
+
+    worker: Worker
+    sequence: int
+    entries: tuple[LogEntry, ...] = ()
+    samples: tuple[MetricSample, ...] = ()
+    gauges: tuple[MetricSample, ...] = ()
+    families: tuple[Family, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReport:
+    """What a commit could not take as it was, for the counters.
+
+    ``overflowed`` and ``refused`` tell per family how many samples went to the overflow series, and how many gauges
+    were refused for the series limit; ``hidden`` how many were of another kind than their family. All are 0 for a
+    batch that was already there.
+    """
+
+    overflowed: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    hidden: dict[str, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class RuntimeStoragePort(LogStoragePort, MetricsStoragePort, Protocol):
+    """What a storage of many workers adds. The runtime calls it from its own thread; these methods block.
+
+    They may be called from different threads, one call at a time. They raise StorageUnavailable when the same call may
+    work later; after any other exception the runtime repeats the batch a few times and then gives it up, counted.
+    """
+
+    @property
+    def default_log_retention(self) -> RetentionPolicy | LevelRetentionPolicy:
+        """What holds when nobody said how long log entries are kept."""
+        ...
+
+    @property
+    def default_history_retention(self) -> RetentionPolicy:
+        """What holds when nobody said how long the history is kept."""
+        ...
+
+    def commit(self, batch: Batch) -> CommitReport:
+        """Store the whole batch in one transaction, or nothing.
+
+        Does nothing when this worker's batch of this sequence is already there, so an unclear commit can be repeated.
+        Counts as a heartbeat. Gauges with aggregate "last" take the value of the latest commit and outlive their
+        worker; with "sum", "min" and "max" each living worker's latest value counts.
+        """
+        ...
+
+    def heartbeat(self, worker: Worker) -> bool:
+        """Say that the worker lives.
+
+        False when it was known before and had expired meanwhile: it must report all of its gauges again.
+        """
+        ...
+
+    def end_worker(self, worker: Worker) -> None:
+        """The worker ended in good order: its gauges with "sum", "min" and "max" count no more. Totals stay."""
+        ...
+
+    def acquire_lease(self, worker: Worker, lifetime: float) -> bool:
+        """Take or renew the one maintenance lease, for ``lifetime`` seconds. False while another worker holds it."""
+        ...
+
+    def sample_history(self, timestamp: float) -> None:
+        """Append all totals, as they are, to the history under this time (unix seconds)."""
+        ...
+
+    def maintain(self) -> None:
+        """Housekeeping in small steps: expired workers, checkpoints, compaction. Safe to call at any time."""
+        ...
+
+    def forget(self) -> None:
+        """Called in a forked child: let go of inherited connections without closing them; open anew when needed."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and threads, blocking. May be called again."""
+        ...
