@@ -1,1 +1,108 @@
-"""observabilipy."""
+"""Observability built into a Python service: metrics and structured logs, kept where the service runs."""
+
+from typing import TYPE_CHECKING
+
+from observabilipy.current import current, install
+from observabilipy.encoding.exposition import encode_family, encode_metrics
+from observabilipy.encoding.ndjson import encode_entry, encode_logs
+from observabilipy.errors import (
+    ConfigurationError,
+    InvalidCursor,
+    InvalidValue,
+    ObservabilityError,
+    StorageNotInstalled,
+    StorageUnavailable,
+    UnsupportedQuery,
+)
+from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
+from observabilipy.models import (
+    Exemplar,
+    Family,
+    HistogramValue,
+    LevelRetentionPolicy,
+    LogEntry,
+    LogFacts,
+    LogQuery,
+    Matcher,
+    MetricKind,
+    MetricQuery,
+    MetricSample,
+    RetentionPolicy,
+    Series,
+    SeriesHistory,
+    SummaryValue,
+    counter,
+    gauge,
+    histogram,
+)
+from observabilipy.observability import Observability
+from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
+from observabilipy.runtime import EmbeddedRuntime
+from observabilipy.storage import (
+    InMemoryLogStorage,
+    InMemoryMetricsStorage,
+    RingBufferLogStorage,
+    RingBufferMetricsStorage,
+    open_storage,
+)
+
+if TYPE_CHECKING:
+    from observabilipy.logging_handler import LoggingHandler
+
+__all__ = [
+    "ConfigurationError",
+    "Counter",
+    "EmbeddedRuntime",
+    "Exemplar",
+    "Family",
+    "Gauge",
+    "Histogram",
+    "HistogramValue",
+    "InMemoryLogStorage",
+    "InMemoryMetricsStorage",
+    "InvalidCursor",
+    "InvalidValue",
+    "Labelled",
+    "LevelRetentionPolicy",
+    "LogEntry",
+    "LogFacts",
+    "LogQuery",
+    "LogStoragePort",
+    "LoggingHandler",
+    "Matcher",
+    "MetricKind",
+    "MetricQuery",
+    "MetricSample",
+    "MetricsStoragePort",
+    "Observability",
+    "ObservabilityError",
+    "RetentionPolicy",
+    "RingBufferLogStorage",
+    "RingBufferMetricsStorage",
+    "RuntimeStoragePort",
+    "Series",
+    "SeriesHistory",
+    "StorageNotInstalled",
+    "StorageUnavailable",
+    "SummaryValue",
+    "UnsupportedQuery",
+    "counter",
+    "current",
+    "encode_entry",
+    "encode_family",
+    "encode_logs",
+    "encode_metrics",
+    "gauge",
+    "histogram",
+    "install",
+    "open_storage",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Bring in LoggingHandler when it is asked for: it alone needs the logging module."""
+    if name == "LoggingHandler":
+        from observabilipy.logging_handler import LoggingHandler
+
+        return LoggingHandler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,14 +2,16 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 
 from observabilipy.models.text import storable
 
 __all__ = ["json_text"]
 
 _MAX_DEPTH = 32
+_MAX_CONTAINERS = 10_000  # a dense graph of a few dozen lists would unfold into more than any memory
 _CUT = "..."
+_LONGEST = 10**600  # Python may be set to refuse to print integers from 640 digits on
 # Characters that JSON allows in strings but that str.splitlines and many line readers split at.
 _LINE_BREAKS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
@@ -18,15 +20,18 @@ def json_text(value: object) -> str:
     """Spell a value as JSON on one line.
 
     What JSON cannot say is said as nearly as possible: NaN and the infinities as strings, bytes and lone surrogates
-    with backslash escapes, sets as arrays, other objects by ``str()``, what is nested deeper than 32 as "...".
+    with backslash escapes, sets as arrays, other objects by ``str()``, what is nested deeper than 32 or in itself, and
+    what is over 10,000 arrays and objects, as "...".
     """
     try:
         text = _encode(value)
+        if text.count("[") + text.count("{") > _MAX_DEPTH:  # may be too deep: only then is the slow way worth it
+            text = _encode(_plain(value, (), iter(range(_MAX_CONTAINERS))))
         if text.isascii():
             return text
         text.encode()
     except Exception:  # noqa: BLE001 - a value's own __str__ may raise anything
-        text = _encode(_plain(value, 0))
+        text = _encode(_plain(value, (), iter(range(_MAX_CONTAINERS))))
     return text.translate(_LINE_BREAKS)
 
 
@@ -35,34 +40,36 @@ def _spell(value: object) -> object:
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, set | frozenset):
         return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     return str(value)
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_spell).encode
 
 
-def _plain(value: object, depth: int) -> object:
-    """A copy that json can encode, whatever the value holds."""
+def _plain(value: object, around: tuple[int, ...], rest: Iterator[int]) -> object:
+    """A copy that json can encode, whatever the value holds.
+
+    ``around`` are the ids of what it lies in, ``rest`` ends when enough containers were copied.
+    """
     try:
-        if depth > _MAX_DEPTH:
-            return _CUT
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
-            return value if abs(value) < 10**1000 else hex(value)  # Python refuses to print longer ones
+            return value if abs(value) < _LONGEST else hex(value)
         if isinstance(value, float):
             return value if math.isfinite(value) else _spelled_float(value)
+        if not isinstance(value, Mapping | list | tuple | set | frozenset):
+            return storable(str(_spell(value)))
+        if len(around) >= _MAX_DEPTH or id(value) in around or next(rest, None) is None:
+            return _CUT
+        inside = (*around, id(value))
         if isinstance(value, Mapping):
-            return {_key(key): _plain(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
-            return [_plain(item, depth + 1) for item in _iterable(value)]
-        return storable(str(_spell(value)))
+            return {_key(key): _plain(item, inside, rest) for key, item in value.items()}
+        return [_plain(item, inside, rest) for item in value]
     except Exception:  # noqa: BLE001 - a value's own methods may raise anything
         return f"<unprintable {type(value).__name__}>"
-
-
-def _iterable(value: Iterable[object]) -> Iterable[object]:
-    return value
 
 
 def _spelled_float(value: float) -> str:
@@ -71,6 +78,8 @@ def _spelled_float(value: float) -> str:
 
 def _key(key: object) -> str:
     try:
-        return storable(key if isinstance(key, str) else str(key))
+        if key is None or isinstance(key, bool):
+            return _encode(key)  # as json spells them
+        return storable(str(key))
     except Exception:  # noqa: BLE001 - a key's own __str__ may raise anything
         return f"<unprintable {type(key).__name__}>"

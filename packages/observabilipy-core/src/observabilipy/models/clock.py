@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from observabilipy.errors import InvalidValue
+from observabilipy.models.number import is_number
 
 __all__ = ["Clock", "check_timestamp", "from_micros", "to_micros"]
 
@@ -31,7 +32,7 @@ def check_timestamp(timestamp: float, what: str) -> float:
     Raises:
         InvalidValue: it is no number, not finite, or outside the years 1 to 9999.
     """
-    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float) or not math.isfinite(timestamp):
+    if not is_number(timestamp) or not math.isfinite(timestamp):
         raise InvalidValue(f"{what} must be unix seconds as a finite number, got {timestamp!r}")
     if not _EARLIEST <= timestamp < _LATEST:
         raise InvalidValue(

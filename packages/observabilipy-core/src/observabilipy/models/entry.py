@@ -46,7 +46,7 @@ class LogEntry:
                 attributes.setdefault("level_name", own_name)
         set_field = object.__setattr__
         set_field(self, "timestamp", check_timestamp(self.timestamp, "timestamp"))
-        set_field(self, "level", storable(level_name(level)))
+        set_field(self, "level", level_name(level))
         set_field(self, "message", storable(self.message))
         set_field(self, "attributes", attributes)
 

@@ -7,7 +7,8 @@ from typing import TypeAlias, get_args
 from observabilipy.errors import InvalidValue
 from observabilipy.models.histogram import HistogramValue, bucket_bounds
 from observabilipy.models.kind import Aggregate, MetricKind
-from observabilipy.models.names import check_metric_name, check_unit
+from observabilipy.models.names import check_label_names, check_metric_name, check_unit
+from observabilipy.models.number import is_number
 from observabilipy.models.sample import Exemplar
 from observabilipy.models.text import storable
 
@@ -27,6 +28,12 @@ class SummaryValue:
 
 
 SeriesValue: TypeAlias = float | HistogramValue | SummaryValue
+
+_VALUE_TYPES: Mapping[MetricKind, type[SeriesValue]] = {
+    MetricKind.HISTOGRAM: HistogramValue,
+    MetricKind.GAUGE_HISTOGRAM: HistogramValue,
+    MetricKind.SUMMARY: SummaryValue,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,8 @@ class Family:
         series_limit: series before further ones are folded into the overflow series.
 
     Raises:
-        InvalidValue: a name, unit, aggregate, bounds or limit that breaks its rule.
+        InvalidValue: a kind, name, label name, unit, help, aggregate, bounds or limit that breaks its rule, or a series
+            whose value is not of its kind.
     """
 
     name: str
@@ -72,11 +80,16 @@ class Family:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
+        if self.kind not in MetricKind.__members__.values():
+            raise InvalidValue(f"kind must be one of {', '.join(MetricKind)}, got {self.kind!r}")
         set_field(self, "kind", MetricKind(self.kind))
         check_metric_name(self.name)
         check_unit(self.name, self.kind, self.unit)
+        if not isinstance(self.help, str):
+            raise InvalidValue(f"help must be a string, got {self.help!r}: write one sentence for people")
         set_field(self, "help", storable(self.help))
         set_field(self, "series", tuple(self.series))
+        self._check_series()
         if self.aggregate not in get_args(Aggregate):
             raise InvalidValue(f"aggregate must be one of {', '.join(get_args(Aggregate))}, got {self.aggregate!r}")
         if self.aggregate != "last" and self.kind is not MetricKind.GAUGE:
@@ -85,6 +98,17 @@ class Family:
             set_field(self, "bounds", bucket_bounds(self.bounds))
         if type(self.series_limit) is not int or self.series_limit < 1:
             raise InvalidValue(f"series_limit must be a whole number of 1 or more, got {self.series_limit!r}")
+
+    def _check_series(self) -> None:
+        # Label names are few and alike: checked once each, not once for each series.
+        check_label_names({name for row in self.series for name in row.labels}, self.kind)
+        right_type = _VALUE_TYPES.get(self.kind)
+        for row in self.series:
+            if not (is_number(row.value) if right_type is None else isinstance(row.value, right_type)):
+                wanted = "number" if right_type is None else right_type.__name__
+                raise InvalidValue(
+                    f"a series of a {self.kind} must have a {wanted}, got {row.value!r} in {self.name!r}"
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Self
 
 from observabilipy.errors import InvalidValue
+from observabilipy.models.number import is_number
 
 __all__ = ["DEFAULT_BUCKETS", "HistogramValue", "bucket_bounds"]
 
@@ -38,11 +39,10 @@ def bucket_bounds(bounds: Iterable[float]) -> tuple[float, ...]:
     Raises:
         InvalidValue: there is none, or they are not finite numbers in strictly increasing order.
     """
-    given = tuple(bounds)
-    try:
-        checked = tuple(float(bound) for bound in given)
-    except (TypeError, ValueError):
-        raise InvalidValue(f"bucket bounds must be numbers, got {given!r}") from None
+    given = tuple(bounds) if isinstance(bounds, Iterable) else bounds
+    if not isinstance(given, tuple) or not all(map(is_number, given)):
+        raise InvalidValue(f"bucket bounds must be numbers, got {given!r}: write (0.1, 1, 10)")
+    checked = tuple(map(float, given))
     if checked and checked[-1] == math.inf:
         checked = checked[:-1]
     if not checked or not all(map(math.isfinite, checked)):
@@ -79,7 +79,7 @@ class HistogramValue:
             )
         if not all(type(count) is int and count >= 0 for count in self.counts):
             raise InvalidValue(f"counts must be whole numbers of 0 or more, got {self.counts!r}")
-        if isinstance(self.sum, bool) or not isinstance(self.sum, int | float) or math.isnan(self.sum):
+        if not is_number(self.sum) or math.isnan(self.sum):
             raise InvalidValue(f"the sum of a histogram must be a number, got {self.sum!r}")
 
     @classmethod

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from observabilipy.errors import InvalidValue
+from observabilipy.models.text import storable
 
 __all__ = ["LEVELS", "RANKS", "level_name", "level_of_number", "level_rank"]
 
@@ -28,7 +29,7 @@ def level_name(name: str) -> str:
     Raises:
         InvalidValue: the name is empty, blank or longer than 64 characters.
     """
-    upper = name.strip().upper() if isinstance(name, str) else ""
+    upper = storable(name).strip().upper() if isinstance(name, str) else ""
     if not upper or len(upper) > _MAX_NAME:
         raise InvalidValue(
             f"a level must be a name of 1 to {_MAX_NAME} characters, got {name!r}: use one of {', '.join(LEVELS)}"

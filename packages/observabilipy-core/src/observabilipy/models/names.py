@@ -66,6 +66,8 @@ def family_base(name: str, kind: MetricKind) -> str:
 def check_unit(name: str, kind: MetricKind, unit: str) -> None:
     """Raise InvalidValue unless the unit is the last word of the name (before a counter's ``_total``)."""
     base = family_base(name, kind)
+    if not isinstance(unit, str):
+        raise InvalidValue(f"unit must be a string, got {unit!r}: write '' for none")
     if unit and not base.endswith(f"_{unit}"):
         total = "_total" if kind is MetricKind.COUNTER else ""
         raise InvalidValue(

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from observabilipy.errors import ConfigurationError
+from observabilipy.errors import ConfigurationError, InvalidValue
 from observabilipy.models.level import level_name
+from observabilipy.models.number import is_number
 
 __all__ = ["LevelRetentionPolicy", "RetentionPolicy"]
 
@@ -31,7 +32,7 @@ class RetentionPolicy:
 
     def __post_init__(self) -> None:
         if self.max_age is not None:
-            _check("max_age", self.max_age, isinstance(self.max_age, int | float) and math.isfinite(self.max_age))
+            _check("max_age", self.max_age, is_number(self.max_age) and math.isfinite(self.max_age))
         for name in ("max_count", "max_bytes"):
             if (value := getattr(self, name)) is not None:
                 _check(name, value, type(value) is int)
@@ -61,10 +62,15 @@ class LevelRetentionPolicy:
     default: RetentionPolicy
 
     def __post_init__(self) -> None:
+        if not isinstance(self.levels, Mapping):
+            raise ConfigurationError(f"retention levels must map names to policies, got {self.levels!r}")
         for key, policy in (*self.levels.items(), ("default", self.default)):
             if not isinstance(policy, RetentionPolicy):
                 raise ConfigurationError(f"retention of {key} must be a RetentionPolicy, got {policy!r}")
-        named = {level_name(key): policy for key, policy in self.levels.items()}
+        try:
+            named = {level_name(key): policy for key, policy in self.levels.items()}
+        except InvalidValue as error:
+            raise ConfigurationError(f"retention names no level: {error}") from None
         if len(named) != len(self.levels):
             raise ConfigurationError(f"retention names a level twice, got {', '.join(self.levels)}")
         object.__setattr__(self, "levels", named)
@@ -75,7 +81,8 @@ class LevelRetentionPolicy:
 
 
 def _check(name: str, value: float, right_type: bool) -> None:
-    if not right_type or isinstance(value, bool):
-        raise ConfigurationError(f"retention {name} must be a positive number, got {value!r}")
+    if not right_type:
+        what = "number of seconds" if name == "max_age" else "whole number"
+        raise ConfigurationError(f"retention {name} must be a positive {what}, got {value!r}")
     if value <= 0:
         raise ConfigurationError(f"retention {name} must be positive, got {value}")

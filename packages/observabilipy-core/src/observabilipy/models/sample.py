@@ -10,6 +10,7 @@ from observabilipy.models.clock import check_timestamp
 from observabilipy.models.histogram import HistogramValue
 from observabilipy.models.kind import MetricKind
 from observabilipy.models.names import check_labels, check_reported_name
+from observabilipy.models.number import is_number
 
 __all__ = ["Exemplar", "MetricSample", "counter", "gauge", "histogram"]
 
@@ -23,7 +24,7 @@ class Exemplar:
 
     Raises:
         InvalidValue: names and values of the labels are longer than 128 characters together (OpenMetrics 1.0,
-            "Exemplars"), or break the rules for labels.
+            "Exemplars") or break the rules for labels, the value is no number, or the timestamp is not unix seconds.
     """
 
     labels: Mapping[str, str]
@@ -35,7 +36,11 @@ class Exemplar:
         length = sum(len(name) + len(value) for name, value in self.labels.items())
         if length > _MAX_EXEMPLAR:
             raise InvalidValue(f"the labels of an exemplar must fit {_MAX_EXEMPLAR} characters, got {length}")
+        if not is_number(self.value) or math.isnan(self.value):
+            raise InvalidValue(f"the value of an exemplar must be a number, got {self.value!r}")
         object.__setattr__(self, "labels", dict(self.labels))
+        if self.timestamp is not None:
+            object.__setattr__(self, "timestamp", check_timestamp(self.timestamp, "the timestamp of an exemplar"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,8 @@ class MetricSample:
                 )
             if math.isinf(value.sum):
                 raise InvalidValue(f"the observations of a histogram must add up to a finite sum, got {value.sum!r}")
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            raise InvalidValue(f"a {self.kind} reports a number, got {value!r}")
+        elif not is_number(value):
+            raise InvalidValue(f"a {self.kind} reports a number that fits a float, got {value!r}")
         elif self.kind is MetricKind.COUNTER and not (math.isfinite(value) and value >= 0):
             raise InvalidValue(f"a counter's increment must be finite and not negative, got {value!r}")
 

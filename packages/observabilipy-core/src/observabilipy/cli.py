@@ -1,0 +1,59 @@
+"""The ``observabilipy`` command; the entry point group ``observabilipy.commands`` adds commands to it."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from observabilipy.errors import ObservabilityError
+
+__all__ = ["Command", "main"]
+
+_ADDED = {"demo": "observabilipy-fastapi[demo]"}
+"""Commands that come with other packages, and what to install for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: a line of help, what adds its arguments to a parser, and what runs it and gives the exit code."""
+
+    help: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    from observabilipy.tail import command as tail
+
+    commands, missing = _installed()
+    commands["tail"] = tail
+    parser = argparse.ArgumentParser("observabilipy", description="Metrics and logs kept where a service runs.")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in sorted(commands.items()):
+        command.configure(subparsers.add_parser(name, help=command.help, description=command.help))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in missing and given[0] not in commands:
+        parser.error(f"the command {given[0]!r} is not installed: pip install '{missing[given[0]]}'")
+    chosen = parser.parse_args(given)
+    try:
+        return commands[chosen.command].run(chosen)
+    except ObservabilityError as error:
+        print(f"observabilipy: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _installed() -> tuple[dict[str, Command], dict[str, str]]:
+    """The commands of other packages, and what to install for those that are not there or lack an extra."""
+    from importlib.metadata import entry_points
+
+    commands: dict[str, Command] = {}
+    missing = dict(_ADDED)
+    for point in entry_points(group="observabilipy.commands"):
+        try:
+            commands[point.name] = point.load()
+        except ImportError as error:
+            missing.setdefault(point.name, error.name or point.value)
+    return commands, missing

@@ -1,0 +1,8 @@
+"""The HTTP endpoints without a framework: a pure core that every adapter wraps."""
+
+from observabilipy.http.access import Auth
+from observabilipy.http.blocking import SyncBody, SyncResponse
+from observabilipy.http.endpoints import Endpoints, EndpointStorage
+from observabilipy.http.message import Headers, Request, Response
+
+__all__ = ["Auth", "EndpointStorage", "Endpoints", "Headers", "Request", "Response", "SyncBody", "SyncResponse"]

@@ -1,0 +1,109 @@
+"""The same answers for synchronous servers: an event loop of its own per request, in the calling thread."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from observabilipy.http.message import Headers, Request, Response
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["SyncBody", "SyncResponse", "answer_blocking"]
+
+
+class SyncBody:
+    """The chunks of a body, each made when it is asked for. Ask from one thread at a time, and close at the end.
+
+    WSGI servers call ``close()`` themselves (PEP 3333). Reading to the end, and an exception, close it too.
+    """
+
+    def __init__(self, loop: "asyncio.AbstractEventLoop", chunks: AsyncGenerator[bytes, None]) -> None:
+        self._loop = loop
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._loop.is_closed():
+            raise StopIteration
+        try:
+            chunk = self._loop.run_until_complete(_next(self._chunks))
+        except BaseException:
+            self.close()
+            raise
+        if chunk is None:
+            self.close()
+            raise StopIteration
+        return chunk
+
+    def close(self) -> None:
+        """Let go of the read and of the event loop. May be called again."""
+        if self._loop.is_closed():
+            return
+        try:
+            self._loop.run_until_complete(self._chunks.aclose())
+        finally:
+            _close_loop(self._loop)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResponse:
+    """A Response whose body is read without an event loop."""
+
+    status: int
+    headers: Headers
+    body: SyncBody
+
+
+def answer_blocking(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> SyncResponse:
+    """Await the answer in a new event loop that lives until the body is closed.
+
+    Raises:
+        RuntimeError: an event loop runs in this thread already; await ``handle`` there instead.
+    """
+    import asyncio
+
+    if _a_loop_runs():
+        raise RuntimeError("handle_sync blocks, and an event loop runs in this thread: await handle() there")
+    loop = asyncio.new_event_loop()
+    try:
+        response = loop.run_until_complete(handle(request))
+    except BaseException:
+        _close_loop(loop)
+        raise
+    return SyncResponse(response.status, response.headers, SyncBody(loop, response.body))
+
+
+def _a_loop_runs() -> bool:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _next(chunks: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(chunks, None)
+
+
+def _close_loop(loop: "asyncio.AbstractEventLoop") -> None:
+    try:
+        loop.run_until_complete(_end_tasks())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+
+
+async def _end_tasks() -> None:
+    """Cancel what still runs, such as a slow flush: nothing can run on in a loop that closes."""
+    import asyncio
+
+    tasks: set[Awaitable[object]] = set()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+        tasks.add(task)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,139 @@
+"""Endpoints: one Request in, one Response out, for any framework."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from observabilipy.errors import StorageUnavailable, UnsupportedQuery
+from observabilipy.http.access import Auth, access_guard
+from observabilipy.http.blocking import SyncResponse, answer_blocking
+from observabilipy.http.flush import Flush
+from observabilipy.http.logs import logs_response
+from observabilipy.http.message import Headers, Request, Response, single_chunk
+from observabilipy.http.metrics import metrics_response
+from observabilipy.http.problems import Problem, Refused
+from observabilipy.ports import LogStoragePort, MetricsStoragePort
+
+__all__ = ["EndpointStorage", "Endpoints"]
+
+_EVERY_ANSWER: Headers = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_HEALTHY = b'{"status":"ok"}'
+_UNAVAILABLE = Problem(
+    503, "the store cannot be read now", hint="ask again in a few seconds", headers=((b"retry-after", b"5"),)
+)
+_FAILED = Problem(500, "the answer could not be made", hint="the service counts this; its operator can find out why")
+
+
+class EndpointStorage(LogStoragePort, MetricsStoragePort, Protocol):
+    """What the endpoints read."""
+
+
+class Endpoints:
+    """``/metrics``, ``/logs`` and, if wanted, ``/health``.
+
+    Args:
+        storage: what is read.
+        auth: who may read: a token, several, a callable ``(Request) -> bool | Awaitable[bool]``, or ``"public"``. Left
+            out, ``OBSERVABILIPY_TOKEN`` or ``OBSERVABILIPY_TOKEN_FILE`` says it; with neither, every answer is a 403.
+        metrics_auth: who may read ``/metrics``, when it is not the same.
+        health: serve ``/health``, which shows no data and asks for no token.
+        flush: awaited for at most 250 ms before metrics or logs are read.
+        on_error: told about exceptions that a client sees as a problem, or that an answer went on without.
+        on_clash: told about a family that the exposition had to leave out, in a sentence.
+        environ: where the variables are.
+
+    Raises:
+        ConfigurationError: an empty token, or a token file that cannot be read.
+    """
+
+    def __init__(
+        self,
+        storage: EndpointStorage,
+        *,
+        auth: Auth = None,
+        metrics_auth: Auth = None,
+        health: bool = False,
+        flush: Callable[[], Awaitable[object]] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        on_clash: Callable[[str], None] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._storage = storage
+        self._on_error = on_error or _ignore
+        self._on_clash = on_clash
+        self._logs_guard = access_guard(auth, environ, self._on_error)
+        self._metrics_guard = (
+            self._logs_guard if metrics_auth is None else access_guard(metrics_auth, environ, self._on_error)
+        )
+        self._flush = None if flush is None else Flush(flush, self._on_error)
+        self._answers: dict[str, Callable[[Request], Awaitable[Response]]] = {
+            "/metrics": self._metrics,
+            "/logs": self._logs,
+        }
+        if health:
+            self._answers["/health"] = _health
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a request. Never raises for anything that a client sent or a store did before the body began."""
+        try:
+            response = await self._answer(request)
+            if request.method == "HEAD":
+                await response.body.aclose()
+        except Refused as refused:
+            response = refused.problem.response()
+        except UnsupportedQuery as error:
+            response = Problem(400, str(error), hint="this store cannot do it: leave that parameter out").response()
+        except StorageUnavailable as error:
+            self._on_error(error)
+            response = _UNAVAILABLE.response()
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, a client gets an answer without internals
+            self._on_error(error)
+            response = _FAILED.response()
+        body = single_chunk(b"") if request.method == "HEAD" else response.body
+        return replace(response, headers=(*response.headers, *_EVERY_ANSWER), body=body)
+
+    def handle_sync(self, request: Request) -> SyncResponse:
+        """Answer a request from code without an event loop, such as a WSGI application. The body must be closed."""
+        return answer_blocking(self.handle, request)
+
+    async def _answer(self, request: Request) -> Response:
+        answer = self._answers.get(request.path)
+        if answer is None:
+            raise Refused(Problem(404, "nothing is served at this path", hint=f"served are {self._paths()}"))
+        if request.method not in {"GET", "HEAD"}:
+            raise Refused(
+                Problem(405, "this can only be read", hint="use GET or HEAD", headers=((b"allow", b"GET, HEAD"),))
+            )
+        return await answer(request)
+
+    def _paths(self) -> str:
+        return ", ".join(sorted(self._answers))
+
+    async def _metrics(self, request: Request) -> Response:
+        await self._metrics_guard(request)
+        await self._flushed()
+        return await metrics_response(self._storage, request, self._on_clash)
+
+    async def _logs(self, request: Request) -> Response:
+        await self._logs_guard(request)
+        await self._flushed()
+        return await logs_response(self._storage, request)
+
+    async def _flushed(self) -> None:
+        if self._flush is not None:
+            await self._flush.wait()
+
+
+async def _health(_request: Request) -> Response:
+    headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(_HEALTHY)))
+    return Response(200, headers, single_chunk(_HEALTHY))
+
+
+def _ignore(error: Exception) -> None:
+    pass

@@ -1,0 +1,49 @@
+"""Request and Response: what goes into an endpoint and what comes out, for any framework."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Headers", "Request", "Response", "single_chunk"]
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""Names in lower case and values; a name may stand more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asked for.
+
+    Args:
+        method: as it came, ``"GET"``.
+        path: the endpoint's own, ``"/metrics"`` or ``"/logs"``, without whatever prefix it is mounted under.
+        query: the query string, still percent-encoded, without the ``?``.
+        headers: names in lower case, values as they came.
+    """
+
+    method: str
+    path: str
+    query: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Every value of a header, by its name in lower case; empty when it was not sent."""
+        return [value for key, value in self.headers if key == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer. Send status and headers, then each chunk of ``body``.
+
+    A body that is not read to its end must be closed (``await response.body.aclose()``): it may hold a read of the
+    store open. An exception from the body means that the answer is not whole: let the connection break.
+    """
+
+    status: int
+    headers: Headers
+    body: AsyncGenerator[bytes, None]
+
+
+async def single_chunk(body: bytes) -> AsyncGenerator[bytes, None]:
+    """A body that is known already; an empty one has no chunk."""
+    if body:
+        yield body

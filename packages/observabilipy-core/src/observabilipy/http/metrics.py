@@ -1,0 +1,77 @@
+"""``GET /metrics``: the totals, in the format the scraper prefers."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from urllib.parse import unquote_to_bytes
+
+from observabilipy.encoding import openmetrics, prometheus_text
+from observabilipy.encoding.exposition import CONTENT_TYPES, encode_metrics
+from observabilipy.errors import InvalidValue
+from observabilipy.http.message import Request, Response
+from observabilipy.http.negotiation import accepts_gzip, preferred_format
+from observabilipy.http.query_string import decoded, split_query
+from observabilipy.http.stream import begun, close, gzipped
+from observabilipy.models import Family
+from observabilipy.models.names import check_metric_name
+from observabilipy.ports import MetricsStoragePort
+
+__all__ = ["metrics_response"]
+
+_SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_gcount", "_gsum", "_created", "_info")
+
+
+async def metrics_response(
+    storage: MetricsStoragePort, request: Request, on_clash: Callable[[str], None] | None = None
+) -> Response:
+    """Answer a scrape.
+
+    ``name[]``, repeated, asks for families: by their names with or without ``_total``, or by the name of one of their
+    samples, such as ``latency_seconds_bucket``. Other parameters are ignored.
+
+    Raises:
+        Refused: a query string that is too long, or a name that is not percent-encoded UTF-8.
+        StorageUnavailable: the store cannot be read now.
+    """
+    names = _asked_names(request.query)
+    format_ = preferred_format(request.values(b"accept"))
+    families = _families(storage, names)
+    body = await begun(encode_metrics(families, format_, on_clash=on_clash), families)
+    headers = [(b"content-type", CONTENT_TYPES[format_].encode()), (b"vary", b"Accept, Accept-Encoding")]
+    if accepts_gzip(request.values(b"accept-encoding")):
+        body = await begun(gzipped(body), body)
+        headers.append((b"content-encoding", b"gzip"))
+    return Response(200, tuple(headers), body)
+
+
+def _asked_names(query: bytes) -> frozenset[str]:
+    return frozenset(decoded(pair)[1] for pair in split_query(query) if unquote_to_bytes(pair.key) == b"name[]")
+
+
+async def _families(storage: MetricsStoragePort, names: frozenset[str]) -> AsyncGenerator[Family, None]:
+    candidates = _candidates(names)
+    if names and not candidates:
+        return
+    families: AsyncIterator[Family] = storage.totals(candidates if names else None)
+    try:
+        async for family in families:
+            if not names or names & _spellings(family):
+                yield family
+    finally:
+        await close(families)
+
+
+def _candidates(names: Iterable[str]) -> frozenset[str]:
+    """Names of families that may have such names or samples; the families themselves tell which of them do."""
+    stems = {name.removesuffix(suffix) for name in names for suffix in ("", *_SUFFIXES)}
+    return frozenset(name for stem in stems for name in (stem, f"{stem}_total") if _is_metric_name(name))
+
+
+def _spellings(family: Family) -> frozenset[str]:
+    return openmetrics.claimed_names(family) | prometheus_text.claimed_names(family) | {family.name}
+
+
+def _is_metric_name(name: str) -> bool:
+    try:
+        check_metric_name(name)
+    except InvalidValue:
+        return False
+    return True

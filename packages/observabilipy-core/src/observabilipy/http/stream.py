@@ -1,0 +1,62 @@
+"""Streams: bodies that have begun before the answer is sent, that can be closed, and that let others take turns."""
+
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator
+
+__all__ = ["begun", "close", "gzipped"]
+
+_PIECE_BYTES = 65_536
+_GZIP_WINDOW = 31  # the largest window, with a gzip header
+_LEVEL = 1  # measured on expositions: 14 % more bytes than level 9 for a fifth of the time or less
+
+
+async def close(iterator: AsyncIterator[object]) -> None:
+    """Let go of what an iterator holds, if it is one that can be closed."""
+    aclose = getattr(iterator, "aclose", None)
+    if aclose is not None:
+        await aclose()
+
+
+async def begun(chunks: AsyncIterator[bytes], source: AsyncIterator[object]) -> AsyncGenerator[bytes, None]:
+    """The same chunks as a body whose first chunk is there already.
+
+    A store that cannot be read fails here, while there still can be another answer. Closing the body closes the chunks
+    and then the source that they are made from. Other tasks get a turn after each chunk.
+    """
+    body = _chunks(chunks, source)
+    await anext(body)
+    return body
+
+
+async def _chunks(chunks: AsyncIterator[bytes], source: AsyncIterator[object]) -> AsyncGenerator[bytes, None]:
+    from asyncio import sleep
+
+    try:
+        first = await anext(chunks, b"")
+        yield b""  # for begun(): a generator that never ran would not run its finally either
+        if first:
+            yield first
+        async for chunk in chunks:
+            await sleep(0)
+            yield chunk
+    finally:
+        try:
+            await close(chunks)
+        finally:
+            await close(source)
+
+
+async def gzipped(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Compress for gzip, in pieces of at most 64 KiB (about a millisecond), with a turn for other tasks after each."""
+    from asyncio import sleep
+
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    try:
+        async for chunk in chunks:
+            for start in range(0, len(chunk), _PIECE_BYTES):
+                if piece := compressor.compress(chunk[start : start + _PIECE_BYTES]):
+                    yield piece
+                await sleep(0)
+        yield compressor.flush()
+    finally:
+        await close(chunks)

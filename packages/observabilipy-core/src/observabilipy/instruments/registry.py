@@ -1,0 +1,236 @@
+"""Registry: the definitions of one Observability, and what its instruments have to report."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias, TypeVar, cast
+
+from observabilipy.errors import ConfigurationError, InvalidValue
+from observabilipy.instruments.counter import Counter
+from observabilipy.instruments.gauge import Gauge
+from observabilipy.instruments.histogram import Histogram
+from observabilipy.instruments.labelled import Labelled
+from observabilipy.models import (
+    DEFAULT_BUCKETS,
+    DEFAULT_SERIES_LIMIT,
+    OVERFLOW,
+    Aggregate,
+    Family,
+    MetricKind,
+    MetricSample,
+    bucket_bounds,
+)
+from observabilipy.models.names import check_label_names, check_reported_name, family_base
+from observabilipy.troubles import Troubles
+
+__all__ = ["Collection", "Instrument", "Registry"]
+
+Instrument: TypeAlias = Counter | Gauge | Histogram
+_I = TypeVar("_I", Counter, Gauge, Histogram)
+
+
+@dataclass(slots=True)
+class Collection:
+    """What the instruments report at one moment; ``confirm`` it once it is committed."""
+
+    samples: list[MetricSample] = field(default_factory=list)
+    gauges: list[MetricSample] = field(default_factory=list)
+    families: list[Family] = field(default_factory=list)
+    _confirmations: list[Callable[[], None]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.samples or self.gauges or self.families)
+
+    def confirm(self) -> None:
+        """Move the baselines: all of this is committed."""
+        for confirm in self._confirmations:
+            confirm()
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    family: Family
+    labels: tuple[str, ...]
+    instrument: Instrument | Labelled[Counter] | Labelled[Gauge] | Labelled[Histogram]
+    place: str
+
+    def series(self) -> Sequence[Instrument]:
+        instrument = self.instrument
+        return instrument.series() if isinstance(instrument, Labelled) else [instrument]
+
+
+class Registry:
+    """The instruments by name. Defining one twice in the same way gives the same one."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._definitions: dict[str, _Definition] = {}
+        self._unregistered: list[Family] = []
+        self._lock = threading.RLock()  # guards definitions; recording never takes it
+        self.troubles = Troubles(self._count, strict=strict)
+
+    def counter(
+        self, name: str, help: str, labels: Iterable[str], *, unit: str = "", series_limit: int = DEFAULT_SERIES_LIMIT
+    ) -> Counter | Labelled[Counter]:
+        """Define a counter, see ``Observability.counter``."""
+        family = _family(name, MetricKind.COUNTER, help, unit, series_limit=series_limit)
+        return self._define(family, labels, lambda values: Counter(name, values, self.troubles))
+
+    def gauge(
+        self,
+        name: str,
+        help: str,
+        labels: Iterable[str],
+        *,
+        unit: str = "",
+        aggregate: Aggregate = "last",
+        series_limit: int = DEFAULT_SERIES_LIMIT,
+    ) -> Gauge | Labelled[Gauge]:
+        """Define a gauge, see ``Observability.gauge``."""
+        family = _family(name, MetricKind.GAUGE, help, unit, aggregate=aggregate, series_limit=series_limit)
+        return self._define(family, labels, lambda values: Gauge(name, values, self.troubles, aggregate))
+
+    def histogram(
+        self,
+        name: str,
+        help: str,
+        labels: Iterable[str],
+        *,
+        unit: str = "",
+        buckets: Iterable[float] = DEFAULT_BUCKETS,
+        series_limit: int = DEFAULT_SERIES_LIMIT,
+    ) -> Histogram | Labelled[Histogram]:
+        """Define a histogram, see ``Observability.histogram``."""
+        family = _family(name, MetricKind.HISTOGRAM, help, unit, bounds=tuple(buckets), series_limit=series_limit)
+        return self._define(family, labels, lambda values: Histogram(name, values, self.troubles, family.bounds))
+
+    def collect(self, now: float) -> Collection:
+        """What changed since the last confirmed collection, stamped with ``now`` (unix seconds)."""
+        collection = Collection()
+        with self._lock:
+            definitions = list(self._definitions.values())
+            families = self._unregistered[:]
+        if families:
+            collection.families.extend(families)
+            collection._confirmations.append(lambda: self._registered(len(families)))  # noqa: SLF001 - built here
+        for definition in definitions:
+            gauges = definition.family.kind is MetricKind.GAUGE
+            target = collection.gauges if gauges else collection.samples
+            for series in definition.series():
+                if (found := series.collect(now)) is None:
+                    continue
+                sample, mark = found
+                if gauges and _overflowed(sample.labels):
+                    self.troubles.refused(sample.name, 1)
+                else:
+                    target.append(sample)
+                collection._confirmations.append(_confirmation(series, mark))  # noqa: SLF001 - built here
+        return collection
+
+    def report_gauges_again(self) -> None:
+        """The store forgot this worker: its gauges have to be told once more."""
+        for series in self._series():
+            if isinstance(series, Gauge):
+                series.report_again()
+
+    def begin_anew(self) -> None:
+        """In a forked child: what was recorded before the fork is the parent's to report."""
+        self._lock = threading.RLock()
+        for series in self._series():
+            series.begin_anew()
+
+    def _series(self) -> Iterable[Instrument]:
+        with self._lock:
+            definitions = list(self._definitions.values())
+        return [series for definition in definitions for series in definition.series()]
+
+    def _define(
+        self, family: Family, labels: Iterable[str], make: Callable[[Mapping[str, str]], _I]
+    ) -> _I | Labelled[_I]:
+        names = _label_names(family, labels)
+        with self._lock:
+            known = self._definitions.get(family.name)
+            if known is not None:
+                if (known.family, known.labels) != (family, names):
+                    raise ConfigurationError(
+                        f"{family.name} is defined in another way at {known.place}, and now at {_caller()}:"
+                        " give one of them another name"
+                    )
+                return cast("_I | Labelled[_I]", known.instrument)
+            self._check_clash(family)
+            instrument = Labelled(family.name, names, family.series_limit, make) if names else make({})
+            self._definitions[family.name] = _Definition(family, names, instrument, _caller())
+            self._unregistered.append(family)
+            return instrument
+
+    def _check_clash(self, family: Family) -> None:
+        """OpenMetrics knows a counter without its ``_total``, so ``jobs_total`` and a gauge ``jobs`` are one name."""
+        base = family_base(family.name, family.kind)
+        for other in self._definitions.values():
+            if family_base(other.family.name, other.family.kind) == base:
+                raise ConfigurationError(
+                    f"{family.name} and {other.family.name} (defined at {other.place}) are both {base!r}"
+                    " in OpenMetrics: give one of them another name"
+                )
+
+    def _registered(self, count: int) -> None:
+        with self._lock:
+            del self._unregistered[:count]
+
+    def _count(self, name: str, help: str, labels: tuple[tuple[str, str], ...], amount: float) -> None:
+        counter = self.counter(name, help, [label for label, _ in labels])
+        if isinstance(counter, Labelled):
+            counter = counter.labels(*(value for _, value in labels))
+        counter.inc(amount)
+
+
+def _confirmation(series: Instrument, mark: object) -> Callable[[], None]:
+    return lambda: series.confirm(mark)  # type: ignore[arg-type]  # a mark of this very series
+
+
+def _overflowed(labels: Mapping[str, str]) -> bool:
+    return bool(labels) and all(value == OVERFLOW for value in labels.values())
+
+
+def _family(
+    name: str,
+    kind: MetricKind,
+    help: str,
+    unit: str,
+    *,
+    series_limit: int,
+    aggregate: Aggregate = "last",
+    bounds: tuple[float, ...] = (),
+) -> Family:
+    try:
+        check_reported_name(name, kind)
+        if not isinstance(help, str) or not help.strip():
+            raise ConfigurationError(f"{name} needs a help text that is not blank: say in a sentence what it counts")
+        if kind is MetricKind.HISTOGRAM:
+            bounds = bucket_bounds(bounds)
+        return Family(name, kind, help, unit, aggregate=aggregate, bounds=bounds, series_limit=series_limit)
+    except InvalidValue as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _label_names(family: Family, labels: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(labels, str):
+        raise ConfigurationError(f"labels of {family.name} must be a sequence of names, got {labels!r}: ({labels!r},)")
+    names = tuple(labels)
+    try:
+        check_label_names(names, family.kind)
+    except InvalidValue as error:
+        raise ConfigurationError(f"{family.name}: {error}") from None
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"labels of {family.name} must differ, got {names!r}")
+    return names
+
+
+def _caller() -> str:
+    """File and line of the first frame outside this package."""
+    package = str(Path(__file__).parent.parent)
+    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller without building a traceback
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,324 @@
+"""Observability: one object that counts, measures and logs, and the storage behind it."""
+
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self, overload
+
+from observabilipy import process
+from observabilipy.errors import ConfigurationError
+from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
+from observabilipy.logs.logger import Logger
+from observabilipy.models import (
+    DEFAULT_BUCKETS,
+    DEFAULT_SERIES_LIMIT,
+    LEVELS,
+    RANKS,
+    Aggregate,
+    Clock,
+    LevelRetentionPolicy,
+    RetentionPolicy,
+    level_name,
+)
+from observabilipy.ports import LogStoragePort, MetricsStoragePort
+from observabilipy.runtime import EmbeddedRuntime
+from observabilipy.storage import open_storage
+
+if TYPE_CHECKING:
+    from observabilipy.http import Auth, Endpoints
+    from observabilipy.logging_handler import LoggingHandler
+
+__all__ = ["Observability"]
+
+
+class Observability:
+    """Metrics and logs of one service, in one storage.
+
+    ``debug``, ``info``, ``warning``, ``error``, ``critical`` and ``exception`` record log entries, ``bind`` and
+    ``context`` give them attributes; ``counter``, ``gauge`` and ``histogram`` define instruments. Recording touches
+    the memory of this process only; the runtime's thread carries it into the storage.
+
+    Args:
+        storage: a storage URL (``memory://``, ``ring://?entries=1000&samples=1000``, ``sqlite:///observability.db``),
+            a storage, or a pair of a log storage and a metrics storage.
+        service: a name that every log entry carries as the attribute ``service``.
+        auth: who may read the endpoints: a token, several, a callable, or "public"; from the environment if left out.
+        metrics_auth: who may read /metrics, when that is another answer.
+        level: entries below this level are not recorded.
+        log_retention: how long entries are kept; the storage's default if left out.
+        history_retention: how long the history of metrics is kept; the storage's default if left out.
+        flush_interval: seconds between two commits.
+        history_interval: seconds between two samples of the totals.
+        log_durability: "memory": a process that is killed loses what it had not committed yet.
+        strict: raise refused values instead of counting them, for tests.
+        health: answer /health, without data and without auth.
+        handle_sigterm: close at SIGTERM where nobody else handles it.
+        clock: gives unix seconds.
+
+    Raises:
+        ConfigurationError: a setting that cannot work; the message says what to write instead.
+    """
+
+    def __init__(
+        self,
+        storage: str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort] = "memory://",
+        *,
+        service: str | None = None,
+        auth: "Auth | None" = None,
+        metrics_auth: "Auth | None" = None,
+        level: str = "DEBUG",
+        log_retention: RetentionPolicy | LevelRetentionPolicy | None = None,
+        history_retention: RetentionPolicy | None = None,
+        flush_interval: float = 0.2,
+        history_interval: float = 10.0,
+        log_durability: Literal["memory"] = "memory",
+        strict: bool = False,
+        health: bool = False,
+        handle_sigterm: bool = True,
+        clock: Clock = time.time,
+    ) -> None:
+        _check_durability(log_durability)
+        level = _known_level(level)
+        self.service = service
+        self._auth = auth
+        self._metrics_auth = metrics_auth
+        self._health = health
+        self._endpoints: Endpoints | None = None
+        log_storage, metrics_storage = _storages(storage)
+        self.runtime = EmbeddedRuntime(
+            log_storage,
+            metrics_storage,
+            log_retention=log_retention,
+            history_retention=history_retention,
+            flush_interval=flush_interval,
+            history_interval=history_interval,
+            base={} if service is None else {"service": service},
+            strict=strict,
+            close_storage=isinstance(storage, str),
+            clock=clock,
+        )
+        self.storage = self.runtime.storage
+        self.buffer = self.runtime.buffer
+        logger = Logger(self.buffer, clock, level, {})
+        self.debug = logger.debug
+        self.info = logger.info
+        self.warning = logger.warning
+        self.error = logger.error
+        self.critical = logger.critical
+        self.exception = logger.exception
+        self.bind = logger.bind
+        self.context = logger.context
+        if handle_sigterm:
+            process.close_on_sigterm()
+
+    @property
+    def endpoints(self) -> "Endpoints":
+        """The pure HTTP endpoints, for adapters to put behind a server."""
+        if self._endpoints is None:
+            from observabilipy.http import Endpoints
+
+            self._endpoints = Endpoints(
+                self.storage,
+                auth=self._auth,
+                metrics_auth=self._metrics_auth,
+                health=self._health,
+                flush=self.aflush,
+            )
+        return self._endpoints
+
+    @overload
+    def counter(self, name: str, help: str, *, unit: str = "", series_limit: int = ...) -> Counter: ...
+    @overload
+    def counter(
+        self, name: str, help: str, *, labels: Iterable[str], unit: str = "", series_limit: int = ...
+    ) -> Labelled[Counter]: ...
+    def counter(
+        self,
+        name: str,
+        help: str,
+        *,
+        labels: Iterable[str] = (),
+        unit: str = "",
+        series_limit: int = DEFAULT_SERIES_LIMIT,
+    ) -> Counter | Labelled[Counter]:
+        """Define a counter, or get the one that was defined in the same way.
+
+        Args:
+            name: ends in ``_total``.
+            help: a sentence for people.
+            labels: names of labels; ``counter.labels(...)`` then gives the series to count on.
+            unit: base unit in plural, the name's suffix before ``_total`` (``bytes``, ``seconds``), if it has one.
+            series_limit: series before further label values are counted together as ``__overflow__``.
+
+        Raises:
+            ConfigurationError: a name, help, label or unit that breaks its rule, or a name defined in another way.
+        """
+        return self.runtime.registry.counter(name, help, labels, unit=unit, series_limit=series_limit)
+
+    @overload
+    def gauge(
+        self,
+        name: str,
+        help: str,
+        *,
+        unit: str = "",
+        aggregate: Aggregate = "last",
+        series_limit: int = ...,
+    ) -> Gauge: ...
+    @overload
+    def gauge(
+        self,
+        name: str,
+        help: str,
+        *,
+        labels: Iterable[str],
+        unit: str = "",
+        aggregate: Aggregate = "last",
+        series_limit: int = ...,
+    ) -> Labelled[Gauge]: ...
+    def gauge(
+        self,
+        name: str,
+        help: str,
+        *,
+        labels: Iterable[str] = (),
+        unit: str = "",
+        aggregate: Aggregate = "last",
+        series_limit: int = DEFAULT_SERIES_LIMIT,
+    ) -> Gauge | Labelled[Gauge]:
+        """Define a gauge, or get the one that was defined in the same way.
+
+        Args:
+            name: without the suffixes that the formats reserve.
+            help: a sentence for people.
+            labels: names of labels; ``gauge.labels(...)`` then gives the series to set.
+            unit: base unit in plural, the name's suffix, if it has one.
+            aggregate: how the gauges of several workers become one: "last" the latest commit, which outlives its
+                worker; "sum", "min", "max" over the workers that live.
+            series_limit: series before further ones are refused and counted.
+
+        Raises:
+            ConfigurationError: a name, help, label, unit or aggregate that breaks its rule, or a name defined in
+                another way.
+        """
+        return self.runtime.registry.gauge(
+            name, help, labels, unit=unit, aggregate=aggregate, series_limit=series_limit
+        )
+
+    @overload
+    def histogram(
+        self,
+        name: str,
+        help: str,
+        *,
+        unit: str = "",
+        buckets: Iterable[float] = ...,
+        series_limit: int = ...,
+    ) -> Histogram: ...
+    @overload
+    def histogram(
+        self,
+        name: str,
+        help: str,
+        *,
+        labels: Iterable[str],
+        unit: str = "",
+        buckets: Iterable[float] = ...,
+        series_limit: int = ...,
+    ) -> Labelled[Histogram]: ...
+    def histogram(
+        self,
+        name: str,
+        help: str,
+        *,
+        labels: Iterable[str] = (),
+        unit: str = "",
+        buckets: Iterable[float] = DEFAULT_BUCKETS,
+        series_limit: int = DEFAULT_SERIES_LIMIT,
+    ) -> Histogram | Labelled[Histogram]:
+        """Define a histogram, or get the one that was defined in the same way.
+
+        Args:
+            name: without the suffixes that the formats reserve.
+            help: a sentence for people.
+            labels: names of labels; ``histogram.labels(...)`` then gives the series to observe on.
+            unit: base unit in plural, the name's suffix, if it has one.
+            buckets: upper bounds, strictly increasing, +Inf implied; 5 ms to 60 s if left out.
+            series_limit: series before further label values are counted together as ``__overflow__``.
+
+        Raises:
+            ConfigurationError: a name, help, label, unit or bound that breaks its rule, or a name defined in another
+                way.
+        """
+        return self.runtime.registry.histogram(
+            name, help, labels, unit=unit, buckets=buckets, series_limit=series_limit
+        )
+
+    def logging_handler(self) -> "LoggingHandler":
+        """A handler that brings standard logging into this log: ``logging.getLogger().addHandler(...)``."""
+        from observabilipy.logging_handler import LoggingHandler
+
+        return LoggingHandler(self)
+
+    def flush(self) -> bool:
+        """Commit everything recorded before the call. False when the storage cannot take it now."""
+        return self.runtime.flush()
+
+    async def aflush(self) -> bool:
+        """The same without holding the event loop."""
+        return await self.runtime.aflush()
+
+    def close(self) -> None:
+        """Commit what there is and end. A storage that was opened from a URL is closed. May be called again."""
+        self.runtime.close()
+
+    async def aclose(self) -> None:
+        """The same without holding the event loop."""
+        await self.runtime.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _storages(
+    storage: str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort],
+) -> tuple[LogStoragePort, MetricsStoragePort | None]:
+    if isinstance(storage, str):
+        return open_storage(storage), None
+    if isinstance(storage, tuple):
+        return storage
+    if not isinstance(storage, LogStoragePort):
+        raise ConfigurationError(
+            f"storage must be a storage URL or a storage, got {storage!r}: write for example 'sqlite:///observability.db'"
+        )
+    return storage, None
+
+
+def _known_level(level: str) -> str:
+    name = level_name(level) if isinstance(level, str) and level.strip() else level
+    if name not in RANKS:
+        raise ConfigurationError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
+    return name
+
+
+def _check_durability(log_durability: str) -> None:
+    if log_durability == "crash":
+        raise ConfigurationError(
+            'log_durability="crash" (entries survive kill -9) is not available yet: use "memory", which loses at most'
+            " what a killed process had not flushed"
+        )
+    if log_durability != "memory":
+        raise ConfigurationError(f'log_durability must be "memory", got {log_durability!r}')

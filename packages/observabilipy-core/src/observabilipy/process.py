@@ -1,0 +1,129 @@
+"""This process: the runtimes that live in it, and what forks, signals and its end do to them.
+
+A runtime sleeps until the first record. Hot paths look at ``asleep`` and nothing else: the name is read from this
+module in a few nanoseconds, and is True only before the first record and after a fork.
+"""
+
+import os
+import signal
+import sys
+import threading
+import weakref
+from contextlib import suppress
+from types import FrameType
+from typing import Protocol
+
+__all__ = ["asleep", "close_on_sigterm", "dismiss", "enrol", "is_child", "sleep", "wake"]
+
+asleep = True
+"""True when a runtime of this process may have no thread, so that the next record has to wake it."""
+
+
+class Sleeper(Protocol):
+    """What this module does to a runtime."""
+
+    def wake(self) -> None:
+        """Start the thread if there is none."""
+
+    def pause(self, timeout: float) -> None:
+        """Write out what there is and end the thread, within so many seconds."""
+
+    def begin_anew(self) -> None:
+        """This is a forked child: forget what belongs to the parent."""
+
+    def close(self) -> None:
+        """Write out what there is and end for good."""
+
+
+_living: "weakref.WeakSet[Sleeper]" = weakref.WeakSet()
+_FORK_PATIENCE = 0.25  # seconds a fork may wait for a commit under way; then it goes on beside the thread
+
+
+def enrol(sleeper: Sleeper) -> None:
+    """A runtime was made: wake it at the next record, and close it when the process ends."""
+    global asleep  # noqa: PLW0603 - one flag for the whole process is the point of this module
+    _install_hooks()
+    _living.add(sleeper)
+    asleep = True
+
+
+def dismiss(sleeper: Sleeper) -> None:
+    """A runtime was closed."""
+    _living.discard(sleeper)
+
+
+def wake() -> None:
+    """Start every runtime of this process that has no thread."""
+    global asleep  # noqa: PLW0603 - see enrol
+    asleep = False  # first: what starts a thread may record, too
+    for sleeper in list(_living):
+        sleeper.wake()
+
+
+def sleep() -> None:
+    """A runtime rests: the next record wakes it."""
+    global asleep  # noqa: PLW0603 - see enrol
+    asleep = True
+
+
+_forked = False
+
+
+def is_child() -> bool:
+    """True in a process that was forked from one of ours, or started by multiprocessing, as uvicorn's workers are."""
+    started_by = sys.modules.get("multiprocessing.process")
+    return _forked or (started_by is not None and started_by.parent_process() is not None)
+
+
+_hooked = False
+
+
+def _install_hooks() -> None:
+    global _hooked  # noqa: PLW0603 - see enrol
+    if _hooked:
+        return
+    _hooked = True
+    import atexit
+
+    atexit.register(_close_all)
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(before=_before_fork, after_in_parent=sleep, after_in_child=_in_child)
+
+
+def _close_all() -> None:
+    for sleeper in list(_living):
+        with suppress(Exception):
+            sleeper.close()
+
+
+def _before_fork() -> None:
+    """A thread that runs while its process forks may hang the child, and Python 3.12 warns about it."""
+    for sleeper in list(_living):
+        with suppress(Exception):
+            sleeper.pause(_FORK_PATIENCE)
+
+
+def _in_child() -> None:
+    global _forked  # noqa: PLW0603 - see enrol
+    _forked = True
+    for sleeper in list(_living):
+        with suppress(Exception):
+            sleeper.begin_anew()
+    sleep()
+
+
+def close_on_sigterm() -> None:
+    """Close every runtime at SIGTERM, and end as if nobody had caught it.
+
+    Does nothing outside the main thread, or where somebody handles SIGTERM already: they decide how the process ends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    _close_all()
+    os.kill(os.getpid(), number)

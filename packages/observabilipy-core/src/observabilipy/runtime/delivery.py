@@ -1,0 +1,182 @@
+"""Delivery: what was recorded becomes batches, and each batch is committed exactly once."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from observabilipy.errors import StorageUnavailable
+from observabilipy.instruments.registry import Collection, Registry
+from observabilipy.logs.buffer import LogBuffer, Record
+from observabilipy.logs.entries import entry_of, shed
+from observabilipy.models import Clock, LogEntry, level_of_number
+from observabilipy.ports import Batch, RuntimeStoragePort, Worker
+
+__all__ = ["Delivery"]
+
+_BATCH_ENTRIES = 1_000  # entries in one transaction: milliseconds of lock for SQLite
+_ATTEMPTS = 3  # of a batch that the storage refuses for another reason than being out of reach
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """A batch under way, and what to confirm when it has arrived."""
+
+    batch: Batch
+    collection: Collection
+
+
+class Delivery:
+    """Carries a buffer and a registry into a storage. Not for several threads at once: the runtime sees to that.
+
+    Args:
+        storage: where to.
+        buffer: log records that wait.
+        registry: instruments that count.
+        base: attributes of every entry.
+        max_backlog_bytes: how much may wait while the storage cannot be reached.
+        lifetime: seconds for which the worker counts as alive after its last call.
+        clock: gives unix seconds.
+        monotonic: gives seconds that never go back.
+        new_id: draws the id of a worker.
+    """
+
+    def __init__(
+        self,
+        storage: RuntimeStoragePort,
+        buffer: LogBuffer,
+        registry: Registry,
+        *,
+        base: Mapping[str, object],
+        max_backlog_bytes: int,
+        lifetime: float,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        new_id: Callable[[], str] = lambda: os.urandom(8).hex(),
+    ) -> None:
+        self._storage = storage
+        self._buffer = buffer
+        self._registry = registry
+        self._troubles = registry.troubles
+        self._base = base
+        self._max_backlog_bytes = max_backlog_bytes
+        self._lifetime = lifetime
+        self._clock = clock
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._backlog: list[LogEntry] = []
+        self._worker: Worker | None
+        self._parcel: _Parcel | None
+        self._forget_worker()
+
+    @property
+    def worker(self) -> Worker:
+        """This process as the storage knows it: drawn when first asked for, and again after a fork."""
+        if self._worker is None:
+            self._worker = Worker(self._new_id(), socket.gethostname(), os.getpid(), self._lifetime)
+            self._heard = self._monotonic()
+        return self._worker
+
+    def deliver(self) -> bool:
+        """Commit everything recorded before the call. False when the storage could not take it now."""
+        self._take_records()
+        # After an unclear commit the same batch must be repeated, before anything new is collected.
+        if self._parcel is not None and not self._commit(self._parcel):
+            return False
+        collection = self._registry.collect(self._clock())
+        while self._backlog or collection:
+            if not self._commit(self._pack(collection)):
+                return False
+            collection = Collection()
+        return True
+
+    def heartbeat(self) -> None:
+        """Tell the storage that this worker lives, if nothing did so for a third of its lifetime."""
+        if self._worker is None or self._monotonic() - self._heard < self._lifetime / 3:
+            return
+        known = self._storage.heartbeat(self.worker)
+        self._heard = self._monotonic()
+        if not known:
+            self._registry.report_gauges_again()
+
+    def end(self) -> None:
+        """The worker ends in good order; a later record would draw a new one."""
+        if self._worker is not None and self._parcel is None:
+            self._storage.end_worker(self._worker)
+            self._forget_worker()
+            self._registry.report_gauges_again()
+
+    def begin_anew(self) -> None:
+        """In a forked child: what waits here is the parent's, and this is another worker."""
+        self._backlog.clear()
+        self._forget_worker()
+
+    def _forget_worker(self) -> None:
+        self._worker = None
+        self._sequence = 0
+        self._parcel = None
+        self._attempts = 0
+        self._heard = 0.0
+
+    def _take_records(self) -> None:
+        for record in self._buffer.drain():
+            try:
+                self._backlog.append(entry_of(record, self._base))
+            except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
+                self._troubles.dropped(_level(record), "invalid")
+                self._troubles.failed("reading a log record", error)
+        self._backlog, given_up = shed(self._backlog, self._max_backlog_bytes)
+        for entry in given_up:
+            self._troubles.dropped(entry.level, "backlog_full")
+
+    def _pack(self, collection: Collection) -> _Parcel:
+        entries, self._backlog = self._backlog[:_BATCH_ENTRIES], self._backlog[_BATCH_ENTRIES:]
+        self._sequence += 1
+        batch = Batch(
+            self.worker,
+            self._sequence,
+            tuple(entries),
+            tuple(collection.samples),
+            tuple(collection.gauges),
+            tuple(collection.families),
+        )
+        self._parcel = _Parcel(batch, collection)
+        return self._parcel
+
+    def _commit(self, parcel: _Parcel) -> bool:
+        try:
+            self.heartbeat()
+            report = self._storage.commit(parcel.batch)
+        except StorageUnavailable as error:
+            self._troubles.failed("writing to the storage", error)
+            return False
+        except Exception as error:  # noqa: BLE001 - a storage may raise anything; the application must not notice
+            self._troubles.failed("writing to the storage", error)
+            self._attempts += 1
+            if self._attempts < _ATTEMPTS:
+                return False
+            self._give_up(parcel.batch)
+        else:
+            for tell, counts in (
+                (self._troubles.overflowed, report.overflowed),
+                (self._troubles.refused, report.refused),
+                (self._troubles.hidden, report.hidden),
+            ):
+                for family, count in counts.items():
+                    tell(family, count)
+        self._heard = self._monotonic()
+        self._parcel = None
+        self._attempts = 0
+        parcel.collection.confirm()
+        return True
+
+    def _give_up(self, batch: Batch) -> None:
+        for entry in batch.entries:
+            self._troubles.dropped(entry.level, "refused_by_storage")
+        for sample in (*batch.samples, *batch.gauges):
+            self._troubles.lost(sample.name, 1)
+
+
+def _level(record: Record) -> str:
+    return record.level if isinstance(record.level, str) else level_of_number(record.level)

@@ -1,0 +1,230 @@
+"""MemoryStorage: everything in this process's memory, bounded; behind ``memory://`` and ``ring://``."""
+
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from observabilipy.errors import ConfigurationError
+from observabilipy.models import (
+    Clock,
+    Family,
+    LogEntry,
+    LogFacts,
+    LogQuery,
+    Matcher,
+    MetricQuery,
+    MetricSample,
+    RetentionPolicy,
+    SeriesHistory,
+)
+from observabilipy.ports import Batch, CommitReport, Worker
+from observabilipy.storage.log_buffer import draft
+from observabilipy.storage.memory_logs import InMemoryLogStorage
+from observabilipy.storage.memory_metrics import InMemoryMetricsStorage
+from observabilipy.storage.totals_table import definition_of, report_of
+
+__all__ = ["MemoryStorage", "open_memory", "open_ring"]
+
+_MAX_ENTRIES = 10_000
+_MAX_BYTES = 16 * 1024 * 1024
+_MAX_AGE = 3600.0
+_MAX_SAMPLES = 100_000
+_EXAMPLES = {"memory": "memory:// alone, or ring://?entries=N&samples=M", "ring": "ring://?entries=N&samples=M"}
+_SERIES_MAX_AGE = 30 * 86_400.0
+
+
+class MemoryStorage:
+    """Logs and metrics of one process, in its memory: what ``memory://`` opens.
+
+    Each process has its own, and a forked child goes on with its own copy: under several workers use a storage that
+    they share, such as ``sqlite:///``. None lifts a bound.
+
+    Args:
+        max_entries: log entries to keep.
+        max_bytes: bytes of messages and attributes to keep.
+        max_samples: points of the metrics' history to keep.
+        max_age: seconds for which points are kept.
+        clock: unix seconds.
+
+    Raises:
+        ConfigurationError: a bound that is not positive.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_entries: int | None = _MAX_ENTRIES,
+        max_bytes: int | None = _MAX_BYTES,
+        max_samples: int | None = None,
+        max_age: float | None = _MAX_AGE,
+        clock: Clock = time.time,
+    ) -> None:
+        self._logs = InMemoryLogStorage(max_entries=max_entries, max_bytes=max_bytes, clock=clock)
+        self._metrics = InMemoryMetricsStorage(max_samples=max_samples, max_age=max_age, clock=clock)
+        self.default_log_retention = _policy(None, max_entries, max_bytes)
+        self.default_history_retention = _policy(max_age, max_samples, None)
+        self._take_lock()
+
+    # Logs
+
+    async def write_logs(self, entries: Iterable[LogEntry]) -> None:
+        """Store all of the entries, in their order, or none of them."""
+        await self._logs.write_logs(entries)
+
+    def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
+        """Entries in commit order, each with its cursor."""
+        return self._logs.read_logs(query)
+
+    async def count_logs(self, query: LogQuery) -> int:
+        """How many entries ``read_logs`` would give."""
+        return await self._logs.count_logs(query)
+
+    async def log_facts(self) -> LogFacts:
+        """Per level count, oldest, newest and bytes; the generation and where the log begins and ends."""
+        return await self._logs.log_facts()
+
+    async def delete_logs_before(self, timestamp: float, level: str | None = None) -> int:
+        """Delete entries with a timestamp before unix seconds, of one level or all."""
+        return await self._logs.delete_logs_before(timestamp, level)
+
+    async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
+        """Delete the ``count`` entries committed first, of one level or all."""
+        return await self._logs.delete_oldest_logs(count, level)
+
+    # Metrics
+
+    async def register(self, families: Iterable[Family]) -> None:
+        """Define families; the newest definition of a name counts."""
+        await self._metrics.register(families)
+
+    async def write_samples(self, samples: Iterable[MetricSample]) -> None:
+        """Add increments to the totals and set gauges, all of them or none."""
+        await self._metrics.write_samples(samples)
+
+    def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
+        """Families in the order of their names, from one consistent snapshot."""
+        return self._metrics.totals(names)
+
+    def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
+        """The sampled totals of each series that matches, points oldest first, None where a series ended."""
+        return self._metrics.read_history(query)
+
+    async def count_samples(self) -> int:
+        """How many points the history holds, over all series, marks of ends among them."""
+        return await self._metrics.count_samples()
+
+    async def delete_history_before(self, timestamp: float) -> int:
+        """Delete points older than unix seconds; totals stay. Gives how many went."""
+        return await self._metrics.delete_history_before(timestamp)
+
+    async def delete_series(self, matchers: Sequence[Matcher], idle_since: float | None = None) -> int:
+        """Delete series that match all of the matchers, and whose last report is before ``idle_since`` if given."""
+        return await self._metrics.delete_series(matchers, idle_since)
+
+    async def aclose(self) -> None:
+        """Nothing is to be let go of."""
+
+    # What the runtime calls
+
+    def commit(self, batch: Batch) -> CommitReport:
+        """Store the whole batch, or nothing; nothing when this batch or a later one of the worker is there."""
+        drafts = [draft(entry) for entry in batch.entries]
+        reports = [report_of(sample) for sample in (*batch.samples, *batch.gauges)]
+        definitions = [definition_of(family) for family in batch.families]
+        with self._lock:
+            workers = self._metrics.workers
+            if workers.is_known(batch.worker, batch.sequence):
+                return CommitReport()
+            workers.committed(batch.worker, batch.sequence)
+            self._logs.append(drafts)
+            return self._metrics.add(definitions, reports, batch.worker.id)
+
+    def heartbeat(self, worker: Worker) -> bool:
+        """Say that the worker lives; False when it had expired and must report all of its gauges again."""
+        with self._lock:
+            return self._metrics.workers.heartbeat(worker)
+
+    def end_worker(self, worker: Worker) -> None:
+        """The worker ended in good order: its gauges with "sum", "min" and "max" count no more."""
+        with self._lock:
+            self._metrics.workers.end(worker)
+
+    def acquire_lease(self, worker: Worker, lifetime: float) -> bool:
+        """Take or renew the one maintenance lease, for ``lifetime`` seconds. False while another worker holds it."""
+        with self._lock:
+            return self._metrics.workers.acquire_lease(worker, lifetime)
+
+    def sample_history(self, timestamp: float) -> None:
+        """Append all totals, as they are, to the history under this time (unix seconds)."""
+        self._metrics.sample_history(timestamp)
+
+    def maintain(self) -> None:
+        """Drop the gauges of expired workers, series idle for 30 days, and workers dead for a day."""
+        self._metrics.maintain(_SERIES_MAX_AGE)
+
+    def forget(self) -> None:
+        """In a forked child: go on with this copy, under a lock that nobody holds and a generation of its own."""
+        self._logs.begin_generation()
+        self._take_lock()
+
+    def close(self) -> None:
+        """Nothing is to be let go of."""
+
+    def _take_lock(self) -> None:
+        self._lock = threading.RLock()  # guards logs and metrics together: a commit is seen whole or not at all
+        self._logs.share_lock(self._lock)
+        self._metrics.share_lock(self._lock)
+
+
+def open_memory(url: str, *, clock: Clock = time.time) -> MemoryStorage:
+    """Open ``memory://``: the newest 10,000 entries or 16 MiB, and an hour of history.
+
+    Raises:
+        ConfigurationError: the URL says more than that.
+    """
+    _numbers(url, ())
+    return MemoryStorage(clock=clock)
+
+
+def open_ring(url: str, *, clock: Clock = time.time) -> MemoryStorage:
+    """Open ``ring://?entries=N&samples=M``: memory that keeps the newest N entries and M points of history.
+
+    Left out, they are 10,000 entries and 100,000 points. Nothing else bounds it: neither bytes nor age.
+
+    Raises:
+        ConfigurationError: an unknown option, a number that is not positive, a host or a path.
+    """
+    numbers = _numbers(url, ("entries", "samples"))
+    return MemoryStorage(
+        max_entries=numbers.get("entries", _MAX_ENTRIES),
+        max_bytes=None,
+        max_samples=numbers.get("samples", _MAX_SAMPLES),
+        max_age=None,
+        clock=clock,
+    )
+
+
+def _numbers(url: str, known: Sequence[str]) -> dict[str, int]:
+    """The options of a URL that has nothing but options, each a whole number of 1 or more."""
+    from urllib.parse import parse_qsl, urlsplit
+
+    parts = urlsplit(url)
+    if parts.netloc or parts.path or parts.fragment:
+        raise ConfigurationError(
+            f"{parts.scheme}:// has no host and no path, got {url!r}: to keep things in a file write sqlite:///file.db"
+        )
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    for name, value in options:
+        if name not in known:
+            raise ConfigurationError(f"{parts.scheme}:// knows no option {name!r}: write {_EXAMPLES[parts.scheme]}")
+        if not (value.isascii() and value.isdigit()) or int(value) < 1:
+            raise ConfigurationError(f"{name} of {parts.scheme}:// must be a whole number of 1 or more, got {value!r}")
+    if len(dict(options)) < len(options):
+        raise ConfigurationError(f"an option of {parts.scheme}:// may be given once, got {url!r}")
+    return {name: int(value) for name, value in options}
+
+
+def _policy(max_age: float | None, max_count: int | None, max_bytes: int | None) -> RetentionPolicy:
+    if (max_age, max_count, max_bytes) == (None, None, None):
+        return RetentionPolicy.forever()
+    return RetentionPolicy(max_age, max_count, max_bytes)

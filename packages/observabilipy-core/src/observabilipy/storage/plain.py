@@ -1,0 +1,181 @@
+"""PlainStorage: a runtime storage made of storages that have only the plain ports."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from observabilipy.errors import ConfigurationError
+from observabilipy.models import (
+    Family,
+    LogEntry,
+    LogFacts,
+    LogQuery,
+    Matcher,
+    MetricQuery,
+    MetricSample,
+    RetentionPolicy,
+    SeriesHistory,
+)
+from observabilipy.ports import Batch, CommitReport, LogStoragePort, MetricsStoragePort, Worker
+from observabilipy.storage.memory_metrics import InMemoryMetricsStorage
+
+__all__ = ["PlainStorage"]
+
+
+@runtime_checkable
+class _SamplesHistory(Protocol):
+    def sample_history(self, timestamp: float) -> None: ...
+
+
+class PlainStorage:
+    """Lets the runtime use storages that have only the plain ports: for one process, and at least once.
+
+    *One process*: the lease is always granted, heartbeats change nothing, and gauges count as those of one anonymous
+    worker, so several processes on such a store overwrite each other's gauges. *At least once*: a batch is written in
+    steps, and a step whose outcome was unclear is repeated; what the store had taken already is there twice. The
+    history is sampled only when the metrics storage has a method ``sample_history(timestamp)`` of its own.
+
+    Args:
+        log_storage: where entries go; metrics too when it has both ports and ``metrics_storage`` is left out.
+        metrics_storage: where metrics go; with neither, an InMemoryMetricsStorage.
+
+    Raises:
+        ConfigurationError: a storage that lacks methods of its port.
+    """
+
+    default_log_retention = RetentionPolicy(max_age=7 * 86_400, max_bytes=1024**3)
+    default_history_retention = RetentionPolicy(max_age=30 * 86_400)
+
+    def __init__(self, log_storage: LogStoragePort, metrics_storage: MetricsStoragePort | None = None) -> None:
+        if metrics_storage is None:
+            metrics_storage = log_storage if isinstance(log_storage, MetricsStoragePort) else InMemoryMetricsStorage()
+        _check_port("log_storage", log_storage, LogStoragePort)
+        _check_port("metrics_storage", metrics_storage, MetricsStoragePort)
+        self._logs = log_storage
+        self._metrics = metrics_storage
+        self._committed: dict[str, int] = {}
+        self._steps_done: tuple[str, int, int] = ("", 0, 0)
+
+    # Logs
+
+    async def write_logs(self, entries: Iterable[LogEntry]) -> None:
+        """Passed on to the log storage."""
+        await self._logs.write_logs(entries)
+
+    def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
+        """Passed on to the log storage."""
+        return self._logs.read_logs(query)
+
+    async def count_logs(self, query: LogQuery) -> int:
+        """Passed on to the log storage."""
+        return await self._logs.count_logs(query)
+
+    async def log_facts(self) -> LogFacts:
+        """Passed on to the log storage."""
+        return await self._logs.log_facts()
+
+    async def delete_logs_before(self, timestamp: float, level: str | None = None) -> int:
+        """Passed on to the log storage."""
+        return await self._logs.delete_logs_before(timestamp, level)
+
+    async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
+        """Passed on to the log storage."""
+        return await self._logs.delete_oldest_logs(count, level)
+
+    # Metrics
+
+    async def register(self, families: Iterable[Family]) -> None:
+        """Passed on to the metrics storage."""
+        await self._metrics.register(families)
+
+    async def write_samples(self, samples: Iterable[MetricSample]) -> None:
+        """Passed on to the metrics storage."""
+        await self._metrics.write_samples(samples)
+
+    def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
+        """Passed on to the metrics storage."""
+        return self._metrics.totals(names)
+
+    def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
+        """Passed on to the metrics storage."""
+        return self._metrics.read_history(query)
+
+    async def count_samples(self) -> int:
+        """Passed on to the metrics storage."""
+        return await self._metrics.count_samples()
+
+    async def delete_history_before(self, timestamp: float) -> int:
+        """Passed on to the metrics storage."""
+        return await self._metrics.delete_history_before(timestamp)
+
+    async def delete_series(self, matchers: Sequence[Matcher], idle_since: float | None = None) -> int:
+        """Passed on to the metrics storage."""
+        return await self._metrics.delete_series(matchers, idle_since)
+
+    async def aclose(self) -> None:
+        """Close both; one that serves for both is closed twice, which its port allows."""
+        await self._logs.aclose()
+        await self._metrics.aclose()
+
+    # What the runtime calls
+
+    def commit(self, batch: Batch) -> CommitReport:
+        """Write the batch in three steps; a repeated batch goes on with the step that failed.
+
+        The report is empty: plain ports do not tell what they could not take as it was.
+        """
+        if batch.sequence > self._committed.get(batch.worker.id, 0):
+            _run(self._write(batch))
+            self._committed[batch.worker.id] = batch.sequence
+        return CommitReport()
+
+    def heartbeat(self, worker: Worker) -> bool:  # noqa: ARG002 - the port's
+        """Always True: there is one worker, and it lives."""
+        return True
+
+    def end_worker(self, worker: Worker) -> None:
+        """Nothing is known of the worker but its last batch, which is forgotten."""
+        self._committed.pop(worker.id, None)
+
+    def acquire_lease(self, worker: Worker, lifetime: float) -> bool:  # noqa: ARG002 - the port's
+        """Always True: there is one worker."""
+        return True
+
+    def sample_history(self, timestamp: float) -> None:
+        """Passed on to a metrics storage that has such a method; else nothing is sampled."""
+        if isinstance(self._metrics, _SamplesHistory):
+            self._metrics.sample_history(timestamp)
+
+    def maintain(self) -> None:
+        """Nothing: a plain store keeps its own house."""
+
+    def forget(self) -> None:
+        """Nothing: a plain store is on its own in a forked child."""
+
+    def close(self) -> None:
+        """Close both."""
+        _run(self.aclose())
+
+    async def _write(self, batch: Batch) -> None:
+        steps: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (  # Any: what a coroutine yields is its loop's
+            lambda: self._metrics.register(batch.families),
+            lambda: self._logs.write_logs(batch.entries),
+            lambda: self._metrics.write_samples((*batch.samples, *batch.gauges)),
+        )
+        worker_id, sequence, done = self._steps_done
+        if (worker_id, sequence) != (batch.worker.id, batch.sequence):
+            done = 0
+        for number, step in enumerate(steps[done:], done + 1):
+            await step()
+            self._steps_done = (batch.worker.id, batch.sequence, number)
+
+
+def _check_port(name: str, storage: object, port: type) -> None:
+    if not isinstance(storage, port):
+        raise ConfigurationError(f"{name} must be a {port.__name__}, got {storage!r}: it lacks methods of that port")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:  # Any: as above
+    """Drive an async method on a loop of this thread's own."""
+    import asyncio
+
+    asyncio.run(work)

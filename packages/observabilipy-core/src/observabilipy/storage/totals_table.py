@@ -1,0 +1,175 @@
+"""TotalsTable: definitions and totals of all families. Not safe for threads: its owner holds the lock."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from observabilipy.models import (
+    OVERFLOW,
+    Exemplar,
+    Family,
+    HistogramValue,
+    Matcher,
+    MetricKind,
+    MetricSample,
+    Series,
+)
+from observabilipy.models.totals import overflow_labels, placeholder_help
+from observabilipy.ports import CommitReport
+from observabilipy.storage.series_row import SeriesRow
+
+__all__ = ["LabelsKey", "Report", "TotalsTable", "definition_of", "labels_key", "report_of"]
+
+LabelsKey: TypeAlias = tuple[tuple[str, str], ...]
+"""Labels in the order of their names, so that equal labels are equal keys."""
+
+Report: TypeAlias = tuple[str, MetricKind, LabelsKey, float | HistogramValue, tuple[Exemplar, ...]]
+"""A sample, looked at as a whole: what can fail about it has failed before the table changes."""
+
+
+def labels_key(labels: Mapping[str, str]) -> LabelsKey:
+    """The labels as a key."""
+    return tuple(sorted(labels.items()))
+
+
+def report_of(sample: MetricSample) -> Report:
+    """What the table takes of a sample."""
+    return sample.name, sample.kind, labels_key(sample.labels), sample.value, sample.exemplars
+
+
+def definition_of(family: Family) -> Family:
+    """The family without its series."""
+    return replace(family, series=())
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The series of one name and kind; those that take the overflow are kept apart from the limit."""
+
+    within: dict[LabelsKey, SeriesRow] = field(default_factory=dict)
+    overflow: dict[LabelsKey, SeriesRow] = field(default_factory=dict)
+
+    def items(self) -> Iterator[tuple[LabelsKey, SeriesRow]]:
+        yield from self.within.items()
+        yield from self.overflow.items()
+
+    def values(self) -> Iterator[SeriesRow]:
+        return (row for _, row in self.items())
+
+    def drop(self, keys: Iterable[LabelsKey]) -> None:
+        for key in keys:
+            (self.overflow if _takes_overflow(key) else self.within).pop(key, None)
+
+
+class TotalsTable:
+    """Totals by name, kind and labels. The definition of a name says which kind is shown."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, Family] = {}
+        self._bounds: dict[str, tuple[float, ...]] = {}
+        self._rows: dict[tuple[str, MetricKind], _Rows] = {}
+
+    def define(self, definition: Family) -> None:
+        """Take the newest definition of a name; what is stored moves under its bounds."""
+        self._definitions[definition.name] = definition
+        if definition.bounds:
+            self._bounds[definition.name] = definition.bounds
+            for row in self._rows.get((definition.name, MetricKind.HISTOGRAM), _Rows()).values():
+                row.rebin(definition.bounds)
+
+    def add(self, reports: Iterable[Report], worker_id: str, now: float) -> CommitReport:
+        """Add increments and set gauges, and tell what could not be taken as it was."""
+        overflowed: Counter[str] = Counter()
+        refused: Counter[str] = Counter()
+        hidden: Counter[str] = Counter()
+        for name, kind, key, value, exemplars in reports:
+            definition = self._definition(name, kind)
+            if definition.kind is not kind:
+                hidden[name] += 1
+            row = self._row_within_limit(definition, kind, key, now)
+            if row is None and kind is MetricKind.GAUGE:
+                refused[name] += 1
+                continue
+            if row is None:
+                overflowed[name] += 1
+                row = self._row(name, kind, labels_key(overflow_labels(dict(key))), now)
+            row.reported = now
+            if isinstance(value, HistogramValue):
+                row.observe(value.under(self._bounds.setdefault(name, value.bounds)), exemplars)
+            elif kind is MetricKind.COUNTER:
+                row.increase(value, exemplars)
+            else:
+                row.set(worker_id, value)
+        return CommitReport(dict(overflowed), dict(refused), dict(hidden))
+
+    def families(self, names: Iterable[str] | None, living: Container[str]) -> list[Family]:
+        """Families that have something to show, by name; their series by labels."""
+        wanted = sorted(self._definitions if names is None else self._definitions.keys() & set(names))
+        shown = (self._family(self._definitions[name], living) for name in wanted)
+        return [family for family in shown if family.series]
+
+    def delete(self, matchers: Sequence[Matcher], idle_since: float | None) -> int:
+        """Delete series that match, hidden ones too, whose last report is older than that."""
+        return self._drop(
+            lambda name, row: (
+                (idle_since is None or row.reported < idle_since)
+                and all(matcher.accepts(name, row.labels) for matcher in matchers)
+            )
+        )
+
+    def delete_idle(self, idle_since: float) -> int:
+        """Delete series without a report for so long, sparing the gauges that a known worker stands for."""
+        return self._drop(lambda _, row: row.reported < idle_since and not row.by_worker.keys() - {""})
+
+    def keep_workers(self, living: Collection[str]) -> None:
+        """Drop what other workers reported of gauges, and the series that only they stood for."""
+        for (name, kind), rows in self._rows.items():
+            if kind is not MetricKind.GAUGE:
+                continue
+            for row in rows.values():
+                row.by_worker = {worker_id: value for worker_id, value in row.by_worker.items() if worker_id in living}
+            if self._definitions[name].aggregate != "last":
+                rows.drop([key for key, row in rows.items() if not row.by_worker])
+
+    def _definition(self, name: str, kind: MetricKind) -> Family:
+        if name not in self._definitions:
+            self._definitions[name] = Family(name, kind, placeholder_help(name))
+        return self._definitions[name]
+
+    def _row_within_limit(self, definition: Family, kind: MetricKind, key: LabelsKey, now: float) -> SeriesRow | None:
+        rows = self._rows.get((definition.name, kind), _Rows())
+        if _takes_overflow(key) or key in rows.within or len(rows.within) < definition.series_limit:
+            return self._row(definition.name, kind, key, now)
+        return None
+
+    def _row(self, name: str, kind: MetricKind, key: LabelsKey, now: float) -> SeriesRow:
+        """The series' row, made when it is not there."""
+        rows = self._rows.setdefault((name, kind), _Rows())
+        place = rows.overflow if _takes_overflow(key) else rows.within
+        if key not in place:
+            place[key] = SeriesRow(dict(key), now, now)
+        return place[key]
+
+    def _family(self, definition: Family, living: Container[str]) -> Family:
+        rows = self._rows.get((definition.name, definition.kind), _Rows())
+        series = []
+        for _, row in sorted(rows.items(), key=lambda item: item[0]):
+            value = row.gauge(definition.aggregate, living) if definition.kind is MetricKind.GAUGE else row.total
+            if value is not None:
+                series.append(Series(row.labels, value, row.created, row.exemplars))
+        bounds = self._bounds.get(definition.name, ()) if definition.kind is MetricKind.HISTOGRAM else ()
+        return replace(definition, series=tuple(series), bounds=bounds)
+
+    def _drop(self, doomed: Callable[[str, SeriesRow], bool]) -> int:
+        gone = 0
+        for (name, _), rows in self._rows.items():
+            keys = [key for key, row in rows.items() if doomed(name, row)]
+            rows.drop(keys)
+            gone += len(keys)
+        return gone
+
+
+def _takes_overflow(key: LabelsKey) -> bool:
+    """Whether this series stands for others; without any labels there is only one, which needs no limit."""
+    return all(value == OVERFLOW for _, value in key)

@@ -1,0 +1,137 @@
+"""``observabilipy tail``: read a log as it grows, from a storage or from a service's /logs."""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from observabilipy.cli import Command
+from observabilipy.encoding.json_text import json_text
+from observabilipy.errors import ConfigurationError
+from observabilipy.models import LogEntry, LogQuery
+from observabilipy.storage import open_storage
+
+__all__ = ["command", "entry_line"]
+
+_POLL_SECONDS = 0.5
+_PAGE = 1_000
+_NEXT = re.compile(r'<\?([^>]*)>; rel="next"')
+# C0 and C1 controls, and what turns the direction of writing: shown escaped, so that no entry drives a terminal.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def entry_line(entry: LogEntry) -> str:
+    """One entry for a person: time (UTC), level, message, attributes; control characters shown as escapes."""
+    moment = datetime.fromtimestamp(entry.timestamp, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    attributes = "".join(f" {name}={json_text(value)}" for name, value in entry.attributes.items())
+    return _UNSAFE.sub(_escaped, f"{moment} {entry.level:<8} {entry.message}{attributes}")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", help="a file, a storage URL (sqlite:///observability.db), or http(s)://host/prefix")
+    parser.add_argument("-n", "--lines", type=int, default=20, help="entries to begin with (default: 20)")
+    parser.add_argument("--min-level", help="this level and above: DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    parser.add_argument("-q", "--text", help="only entries whose message contains this")
+    parser.add_argument("--no-follow", action="store_true", help="end after the entries there are")
+    parser.add_argument("--token-file", help="a file that holds the token for http; else OBSERVABILIPY_TOKEN")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.lines <= _PAGE:
+        raise ConfigurationError(f"--lines must be 1 to {_PAGE}, got {arguments.lines}")
+    query = LogQuery(min_level=arguments.min_level, text=arguments.text, limit=arguments.lines)
+    source: str = arguments.source
+    if source.startswith(("http://", "https://")):
+        pages = _service_pages(source, _token(arguments.token_file), query)
+    else:
+        pages = _storage_pages(_storage_url(source), query)
+    try:
+        for page in pages:
+            for entry in page:
+                print(entry_line(entry), flush=True)
+            if arguments.no_follow:
+                break
+            if not page:
+                time.sleep(_POLL_SECONDS)
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _storage_url(source: str) -> str:
+    if "://" in source:
+        return source
+    if not Path(source).is_file():
+        raise ConfigurationError(f"there is no file {source!r}: name a storage file, a storage URL or http(s)://host")
+    return f"sqlite:///{source}"
+
+
+def _token(token_file: str | None) -> str:
+    if token_file is not None:
+        return Path(token_file).read_text(encoding="utf-8").strip()
+    return os.environ.get("OBSERVABILIPY_TOKEN", "")
+
+
+def _storage_pages(url: str, query: LogQuery) -> Iterator[list[LogEntry]]:
+    """The newest entries, then whatever comes after them, for ever."""
+    storage = open_storage(url)
+
+    async def read(query: LogQuery) -> list[LogEntry]:
+        return [entry async for entry in storage.read_logs(query)]
+
+    with asyncio.Runner() as runner:
+        try:
+            page = runner.run(read(replace(query, order="desc")))[::-1]
+            after = page[-1].cursor if page else None
+            while True:
+                yield page
+                page = runner.run(read(replace(query, after=after, limit=_PAGE)))
+                after = page[-1].cursor if page else after
+        finally:
+            runner.run(storage.aclose())
+
+
+def _service_pages(base: str, token: str, query: LogQuery) -> Iterator[list[LogEntry]]:
+    """The same from a service's /logs, page after page by its Link headers."""
+    from urllib.error import HTTPError, URLError
+    from urllib.parse import urlencode
+    from urllib.request import Request, urlopen
+
+    parameters = {"limit": query.limit, "min_level": query.min_level, "q": query.text}
+    ask = urlencode({name: value for name, value in parameters.items() if value is not None})
+    url = base.rstrip("/").removesuffix("/logs") + "/logs"
+    while True:
+        request = Request(f"{url}?{ask}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - http(s) only
+        try:
+            with urlopen(request, timeout=30) as response:  # noqa: S310 - http(s) only
+                page = [_entry(line) for line in response]
+                link = _NEXT.search(response.headers.get("Link", ""))
+        except HTTPError as error:
+            raise ConfigurationError(
+                f"{url} answered {error.code}: {error.read(2_000).decode(errors='replace')}"
+            ) from None
+        except URLError as error:
+            raise ConfigurationError(f"{url} cannot be reached: {error.reason}") from None
+        yield page
+        ask = link[1] if link else ask
+
+
+def _entry(line: bytes) -> LogEntry:
+    fields = json.loads(line)
+    return LogEntry(
+        fields["timestamp"], fields["level"], fields["message"], fields["attributes"], cursor=fields.get("cursor")
+    )
+
+
+command = Command("print the newest log entries and follow the log", _configure, _run)

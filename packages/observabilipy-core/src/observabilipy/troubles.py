@@ -1,0 +1,89 @@
+"""The library's own troubles: each is a counter, and one warning for each kind.
+
+A warning goes to the logger ``observabilipy``, which our own logging handler never takes, so nothing feeds itself.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from observabilipy.errors import InvalidValue
+
+__all__ = ["Troubles"]
+
+Count = Callable[[str, str, tuple[tuple[str, str], ...], float], None]
+"""Adds to a counter of ours: its name, its help, its labels, and how much."""
+
+
+class Troubles:
+    """Counts what went wrong and says it once.
+
+    Args:
+        count: adds to a counter.
+        strict: raise refused values instead of counting them, for tests.
+    """
+
+    def __init__(self, count: Count, *, strict: bool = False) -> None:
+        self._count = count
+        self._strict = strict
+        self._warned: set[str] = set()
+
+    def rejected(self, reason: str, message: str) -> None:
+        """A value was refused."""
+        if self._strict:
+            raise InvalidValue(message)
+        self._add("observabilipy_rejected_total", "Values that were refused.", reason=reason)
+        self.warn(f"rejected {reason}", f"{message}; further ones are counted in observabilipy_rejected_total")
+
+    def dropped(self, level: str, reason: str, count: int = 1) -> None:
+        """Log entries were given up."""
+        self._add("observabilipy_log_entries_dropped_total", "Log entries given up.", count, level=level, reason=reason)
+        self.warn(
+            f"dropped {reason}",
+            f"log entries are dropped ({reason}); observabilipy_log_entries_dropped_total counts them by level",
+        )
+
+    def overflowed(self, family: str, count: int) -> None:
+        """Increments went to the overflow series."""
+        self._add("observabilipy_series_overflow_total", "Reports beyond a series limit.", count, family=family)
+        self.warn(
+            f"overflow {family}",
+            f"{family} reached its series limit: further label values are counted under __overflow__;"
+            " find the label with too many values, or raise series_limit",
+        )
+
+    def refused(self, family: str, count: int) -> None:
+        """New gauges were refused: there is no overflow for what cannot be added up."""
+        self._add("observabilipy_rejected_total", "Values that were refused.", count, reason="series_limit")
+        self.warn(
+            f"refused {family}",
+            f"{family} reached its series limit and refuses new gauges;"
+            " find the label with too many values, or raise series_limit",
+        )
+
+    def hidden(self, family: str, count: int) -> None:
+        """Reports were of another kind than their family."""
+        self._add("observabilipy_hidden_samples_total", "Reports of a kind that is hidden.", count, family=family)
+        self.warn(f"hidden {family}", f"{family} is reported under two kinds: only the newest definition is shown")
+
+    def failed(self, task: str, error: BaseException) -> None:
+        """A task of the library failed; it is tried again."""
+        self._add("observabilipy_failures_total", "Tasks of the library that failed.", task=task)
+        self.warn(f"failed {task}", f"{task} failed and is tried again: {type(error).__name__}: {error}")
+
+    def lost(self, family: str, count: int) -> None:
+        """Samples that no storage would take were given up."""
+        self._add("observabilipy_samples_dropped_total", "Samples given up.", count, family=family)
+        self.warn(f"lost {family}", f"samples of {family} were given up: the storage does not take them")
+
+    def warn(self, key: str, message: str) -> None:
+        """Say something once, through the logger ``observabilipy``."""
+        if key in self._warned:
+            return
+        self._warned.add(key)
+        with suppress(Exception):  # a handler of the application may raise anything
+            import logging
+
+            logging.getLogger("observabilipy").warning("%s", message)
+
+    def _add(self, name: str, help: str, amount: float = 1, **labels: str) -> None:
+        self._count(name, help, tuple(labels.items()), amount)

@@ -1,0 +1,56 @@
+"""The ``observabilipy`` command and ``observabilipy tail``."""
+
+import pytest
+
+from observabilipy import LogEntry
+from observabilipy.cli import main
+from observabilipy.tail import entry_line
+
+
+def test_an_entry_is_one_line_for_a_person() -> None:
+    entry = LogEntry(1_763_826_000.123456, "INFO", "order placed", {"tier": "gold", "cents": 1999})
+
+    assert entry_line(entry) == '2025-11-22T15:40:00.123Z INFO     order placed tier="gold" cents=1999'
+
+
+def test_no_message_can_drive_a_terminal_or_forge_a_line() -> None:
+    entry = LogEntry(0.0, "INFO", "\x1b[2Jgone\nforged \u202eline\x9b", {"k\r": "\x07\u2028"})
+
+    assert entry_line(entry) == (
+        '1970-01-01T00:00:00.000Z INFO     \\u001b[2Jgone\\u000aforged \\u202eline\\u009b k\\u000d="\\u0007\\u2028"'
+    )
+
+
+def test_a_command_of_a_package_that_is_not_installed_answers_with_the_install_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    with pytest.raises(SystemExit) as caught:
+        main(["demo"])
+
+    assert (caught.value.code, capsys.readouterr().err.splitlines()[-1]) == (
+        2,
+        "observabilipy: error: the command 'demo' is not installed: pip install 'observabilipy-fastapi[demo]'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tail", "no-such-file.db"], "observabilipy: there is no file 'no-such-file.db': name a storage file"),
+        (["tail", "memory://", "--lines", "0"], "observabilipy: --lines must be 1 to 1000, got 0"),
+        (["tail", "memory://", "--min-level", "loud"], "observabilipy: min_level must be one of DEBUG, INFO"),
+        (["tail", "http://127.0.0.1:1", "--no-follow"], "observabilipy: http://127.0.0.1:1/logs cannot be reached"),
+    ],
+)
+def test_what_cannot_work_is_one_line_on_stderr_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    code = main(arguments)
+    error = capsys.readouterr().err
+
+    assert (code, error.startswith(message), error.count("\n")) == (1, True, 1)
+
+
+def test_tail_of_an_empty_memory_storage_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (main(["tail", "memory://", "--no-follow"]), capsys.readouterr().out) == (0, "")

@@ -1,0 +1,170 @@
+"""JSON text: any value becomes one strict line."""
+
+import json
+from collections import OrderedDict, deque
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from observabilipy.encoding.json_text import json_text
+
+
+class Silent:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __hash__ = object.__hash__
+
+
+class Ranked(IntEnum):
+    HIGH = 3
+
+
+class BrokenMapping(dict[str, int]):
+    def items(self) -> NoReturn:
+        raise RuntimeError("no")
+
+
+def refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def strictly_read(text: str) -> Any:  # JSON is any value
+    assert len(text.splitlines()) == 1
+    return json.loads(text.encode().decode(), parse_constant=refuse)
+
+
+def nested(depth: int) -> object:
+    value: object = "core"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (None, None),
+        (True, True),
+        (1.5, 1.5),
+        ("text", "text"),
+        (float("nan"), "NaN"),
+        (float("inf"), "Infinity"),
+        (-float("inf"), "-Infinity"),
+        ({"a": [float("nan"), 1]}, {"a": ["NaN", 1]}),
+        ("\udc80", "\\udc80"),
+        ({"\udc80": 1}, {"\\udc80": 1}),
+        (2**70, 2**70),
+        ([10**5000], [hex(10**5000)]),
+        ([-(10**5000)], [hex(-(10**5000))]),
+        (b"caf\xc3\xa9 \xff", "café \\xff"),
+        (bytearray(b"a"), "a"),
+        ({1}, [1]),
+        (frozenset({"a"}), ["a"]),
+        ((1, 2), [1, 2]),
+        ({2: "a", None: "b", True: "c", 1.5: "d"}, {"2": "a", "null": "b", "true": "c", "1.5": "d"}),
+        ({(1, 2): "a", None: "b", False: "c"}, {"(1, 2)": "a", "null": "b", "false": "c"}),
+        ({Silent(): 1}, {"<unprintable Silent>": 1}),
+        ({"a": Silent(), "b": 1}, {"a": "<unprintable Silent>", "b": 1}),
+        ({"a": BrokenMapping(x=1)}, {"a": "<unprintable BrokenMapping>"}),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        ([MappingProxyType({"a": float("nan")})], [{"a": "NaN"}]),
+        (OrderedDict(a=1), {"a": 1}),
+        (deque([1]), "deque([1])"),
+        (Ranked.HIGH, 3),
+        (Decimal("1.10"), "1.10"),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02 00:00:00+00:00"),
+        ("a\nb\r\x0b\x0c\x1c\x85\u2028\u2029\0", "a\nb\r\x0b\x0c\x1c\x85\u2028\u2029\0"),
+        ({"\u2028": "\n"}, {"\u2028": "\n"}),
+        ("\U0001f600", "\U0001f600"),
+    ],
+)
+def test_a_value_becomes_one_strict_line(value: object, read: object) -> None:
+    assert strictly_read(json_text(value)) == read
+
+
+def test_text_is_not_escaped_beyond_need() -> None:
+    assert json_text({"name": "Zoë", "n": [1, 2]}) == '{"name":"Zoë","n":[1,2]}'
+
+
+def test_what_is_nested_deeper_than_32_is_cut() -> None:
+    assert [strictly_read(json_text(nested(depth))) for depth in (32, 33, 2_000)] == [
+        nested(32),
+        cut(),
+        cut(),
+    ]
+
+
+def cut() -> object:
+    value: object = "..."
+    for _ in range(32):
+        value = [value]
+    return value
+
+
+def test_many_shallow_values_are_not_cut() -> None:
+    value = [{"a": [1]} for _ in range(100)]
+
+    assert strictly_read(json_text(value)) == value
+
+
+def test_a_value_in_itself_is_cut() -> None:
+    value: dict[str, object] = {"a": 1}
+    value["self"] = [value, value]
+
+    assert strictly_read(json_text(value)) == {"a": 1, "self": ["...", "..."]}
+
+
+def test_a_dense_graph_is_cut_before_it_fills_the_memory() -> None:
+    graph: list[list[object]] = [[] for _ in range(30)]
+    for node in graph:
+        node.extend(graph)
+
+    assert isinstance(strictly_read(json_text(graph)), list)
+
+
+HOSTILE = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(st.characters()),
+        st.binary(),
+        st.builds(Silent),
+        st.complex_numbers(),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner, inner),
+        st.dictionaries(st.one_of(st.text(st.characters()), st.integers(), st.floats(), st.none()), inner, max_size=4),
+    ),
+    max_leaves=20,
+)
+
+
+@pytest.mark.properties
+@given(HOSTILE)
+def test_any_value_becomes_one_strict_line(value: object) -> None:
+    text = json_text(value)
+
+    assert json_text(strictly_read(text)) == text
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4)),
+    max_leaves=20,
+)
+
+
+@pytest.mark.properties
+@given(JSON_VALUES)
+def test_what_json_can_say_is_read_back_the_same(value: object) -> None:
+    assert strictly_read(json_text(value)) == value

@@ -1,0 +1,77 @@
+"""The storage contract, run by the storages of this package."""
+
+import pytest
+
+from observabilipy.storage.memory import MemoryStorage, open_memory, open_ring
+from observabilipy.storage.memory_logs import InMemoryLogStorage, RingBufferLogStorage
+from observabilipy.storage.memory_metrics import InMemoryMetricsStorage, RingBufferMetricsStorage
+from observabilipy.storage.plain import PlainStorage
+from observabilipy.testing import (
+    FakeClock,
+    HistoryContract,
+    LogStorageContract,
+    MetricsStorageContract,
+    RuntimeStorageContract,
+)
+
+pytestmark = pytest.mark.contract
+
+
+class TestInMemoryLogs(LogStorageContract):
+    def make_storage(self, clock: FakeClock) -> InMemoryLogStorage:
+        return InMemoryLogStorage(clock=clock)
+
+
+class TestRingBufferLogs(LogStorageContract):
+    def make_storage(self, clock: FakeClock) -> RingBufferLogStorage:
+        return RingBufferLogStorage(10_000, clock=clock)
+
+
+class TestMemoryLogs(LogStorageContract):
+    def make_storage(self, clock: FakeClock) -> MemoryStorage:
+        return MemoryStorage(clock=clock)
+
+
+class TestPlainLogs(LogStorageContract):
+    def make_storage(self, clock: FakeClock) -> PlainStorage:
+        return PlainStorage(InMemoryLogStorage(clock=clock))
+
+
+class TestInMemoryMetrics(MetricsStorageContract):
+    def make_storage(self, clock: FakeClock) -> InMemoryMetricsStorage:
+        return InMemoryMetricsStorage(clock=clock)
+
+
+class TestRingBufferMetrics(MetricsStorageContract):
+    def make_storage(self, clock: FakeClock) -> RingBufferMetricsStorage:
+        return RingBufferMetricsStorage(10_000, clock=clock)
+
+
+class TestMemoryMetrics(MetricsStorageContract):
+    def make_storage(self, clock: FakeClock) -> MemoryStorage:
+        return MemoryStorage(clock=clock)
+
+
+class TestPlainMetrics(MetricsStorageContract):
+    def make_storage(self, clock: FakeClock) -> PlainStorage:
+        return PlainStorage(InMemoryLogStorage(clock=clock), InMemoryMetricsStorage(clock=clock))
+
+
+class TestMemoryRuntime(RuntimeStorageContract):
+    def make_storage(self, clock: FakeClock) -> MemoryStorage:
+        return open_memory("memory://", clock=clock)
+
+
+class TestRingRuntime(RuntimeStorageContract):
+    def make_storage(self, clock: FakeClock) -> MemoryStorage:
+        return open_ring("ring://?entries=5000&samples=500", clock=clock)
+
+
+class TestMemoryHistory(HistoryContract):
+    def make_storage(self, clock: FakeClock) -> MemoryStorage:
+        return open_memory("memory://", clock=clock)
+
+
+class TestRingHistory(HistoryContract):
+    def make_storage(self, clock: FakeClock) -> MemoryStorage:
+        return open_ring("ring://?entries=5000&samples=500", clock=clock)
