@@ -116,7 +116,7 @@ class KeepsWhatItWasGiven(InMemoryLogStorage):
     async def write_logs(self, entries: Iterable[LogEntry]) -> None:
         self.given = (*self.given, *entries)
 
-    async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:  # noqa: ARG002 - the port's
+    async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         for position, entry in enumerate(self.given, 1):
             yield replace(entry, cursor=f"a-{position}")
 
@@ -138,7 +138,7 @@ class ForgetsDeletionsInItsFacts(InMemoryLogStorage):
 
 
 class DeletesAllLevels(InMemoryLogStorage):
-    async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:  # noqa: ARG002 - the port's
+    async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
         return await super().delete_oldest_logs(count)
 
 
@@ -265,7 +265,7 @@ class ForgetsToTellOfAnExpiry(MemoryStorage):
 
 
 class LeasesToEveryone(MemoryStorage):
-    def acquire_lease(self, worker: Worker, lifetime: float) -> bool:  # noqa: ARG002 - the port's
+    def acquire_lease(self, worker: Worker, lifetime: float) -> bool:
         return True
 
 
@@ -298,7 +298,11 @@ SABOTAGES: list[tuple[type[Any], type[_Contract], str]] = [
     (TakesTextAsAPattern, LogStorageContract, "text_is_a_substring_with_ascii_letters_in_either_case"),
     (FoldsLettersBeyondAscii, LogStorageContract, "text_is_a_substring_with_ascii_letters_in_either_case"),
     (SortsByTime, LogStorageContract, "entries_keep_the_order_in_which_they_were_committed"),
-    (TakesForeignCursorsForItsOwn, LogStorageContract, "after_a_cursor_of_another_generation_reading_starts_at_the_oldest"),
+    (
+        TakesForeignCursorsForItsOwn,
+        LogStorageContract,
+        "after_a_cursor_of_another_generation_reading_starts_at_the_oldest",
+    ),
     (RepeatsTheEntryOfTheCursor, LogStorageContract, "after_a_cursor_comes_everything_that_was_committed_later"),
     (LimitsBeforeItFilters, LogStorageContract, "limit_takes_the_first_that_match_in_the_order"),
     (WritesOneByOne, LogStorageContract, "a_write_that_fails_midway_stores_nothing"),
@@ -322,16 +326,24 @@ SABOTAGES: list[tuple[type[Any], type[_Contract], str]] = [
     (AppliesRepeatedCommits, RuntimeStorageContract, "an_older_commit_does_nothing_after_a_newer_one"),
     (CommitsHalf, RuntimeStorageContract, "a_commit_that_fails_stores_nothing_and_may_be_repeated"),
     (ReportsNothing, RuntimeStorageContract, "a_commit_reports_what_it_could_not_take_as_it_was"),
-    (ForgetsSequencesWithItsWorkers, RuntimeStorageContract, "a_commit_is_still_known_after_its_worker_expired_and_ended"),
+    (
+        ForgetsSequencesWithItsWorkers,
+        RuntimeStorageContract,
+        "a_commit_is_still_known_after_its_worker_expired_and_ended",
+    ),
     (LetsWorkersLiveForEver, RuntimeStorageContract, "a_silent_workers_gauges_count_until_its_lifetime_is_over"),
     (KeepsTheGaugesOfTheDeparted, RuntimeStorageContract, "a_worker_that_ended_counts_no_more_and_its_totals_stay"),
     (DropsLastGaugesWithTheirWorker, RuntimeStorageContract, "a_last_gauge_outlives_its_worker"),
-    (ForgetsToTellOfAnExpiry, RuntimeStorageContract, "a_heartbeat_tells_of_an_expiry_even_after_housekeeping_and_a_commit"),
+    (
+        ForgetsToTellOfAnExpiry,
+        RuntimeStorageContract,
+        "a_heartbeat_tells_of_an_expiry_even_after_housekeeping_and_a_commit",
+    ),
     (LeasesToEveryone, RuntimeStorageContract, "one_worker_holds_the_lease"),
     (MarksNoEnds, HistoryContract, "a_deleted_series_ends_with_one_mark_and_may_begin_again"),
     (SamplesInTheOrderOfItsCalls, HistoryContract, "points_come_oldest_first_whatever_the_order_of_sampling"),
     (LosesTotalsWithTheHistory, HistoryContract, "samples_are_counted_and_deleted_by_age_and_totals_stay"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

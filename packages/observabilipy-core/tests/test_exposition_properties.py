@@ -73,8 +73,8 @@ ALLOWED: Mapping[MetricKind, st.SearchStrategy[SeriesValue]] = {
 }
 """Values that every format carries."""
 
-STRIPPED = re.compile(r"\A[^\S\n]+|[^\S\n]+\Z")
-"""What the parser of Prometheus text drops of a help: white space around the escaped text."""
+STRIPPED = re.compile(r"\A[ \t\r\x0b\x0c]+|[^\S\n]+\Z")
+"""What the parser of Prometheus text drops of a help: white space around the escaped text, before it of ASCII only."""
 
 
 def parse_openmetrics(text: str) -> Iterable[Metric]:

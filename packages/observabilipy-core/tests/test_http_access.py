@@ -61,6 +61,7 @@ def basic(credentials: bytes) -> bytes:
         pytest.param([b"Basic"], 401, id="basic-without-credentials"),
         pytest.param([b"Basic !!!"], 401, id="no-base64"),
         pytest.param([b"Basic \xff\xfe"], 401, id="no-base64-and-no-text"),
+        pytest.param([b"Basic YTpz!M2NyZXQ="], 401, id="base64-with-junk"),
         pytest.param([b"Basic YTpzM2NyZXQ"], 401, id="base64-without-padding"),
         pytest.param([b"Bearer s3cret", b"Bearer s3cret"], 401, id="sent-twice"),
     ],

@@ -242,6 +242,15 @@ async def test_closing_a_body_closes_the_read_of_the_store(
     assert (before, storage.closed) == (0, 1)
 
 
+@pytest.mark.parametrize(("path", "query"), [("/metrics", b""), ("/logs", b"limit=all")])
+async def test_head_leaves_no_read_of_the_store_open(path: str, query: bytes) -> None:
+    storage = Failing(RuntimeError("never reached"), after=9)
+
+    await Endpoints(storage, auth="public").handle(Request("HEAD", path, query))
+
+    assert storage.closed == 1
+
+
 async def test_facts_that_fail_close_the_read_of_the_store() -> None:
     storage = Failing(StorageUnavailable("gone"), after=9, facts_fail=True)
 

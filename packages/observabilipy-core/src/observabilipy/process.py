@@ -13,7 +13,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Protocol
 
-__all__ = ["asleep", "close_on_sigterm", "dismiss", "enrol", "is_child", "sleep", "wake"]
+__all__ = ["Sleeper", "asleep", "close_on_sigterm", "dismiss", "enrol", "is_child", "sleep", "wake"]
 
 asleep = True
 """True when a runtime of this process may have no thread, so that the next record has to wake it."""

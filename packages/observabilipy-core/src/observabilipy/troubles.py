@@ -5,12 +5,13 @@ A warning goes to the logger ``observabilipy``, which our own logging handler ne
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 from observabilipy.errors import InvalidValue
 
-__all__ = ["Troubles"]
+__all__ = ["Count", "Troubles"]
 
-Count = Callable[[str, str, tuple[tuple[str, str], ...], float], None]
+Count: TypeAlias = Callable[[str, str, tuple[tuple[str, str], ...], float], None]
 """Adds to a counter of ours: its name, its help, its labels, and how much."""
 
 

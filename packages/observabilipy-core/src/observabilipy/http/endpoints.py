@@ -79,6 +79,11 @@ class Endpoints:
         if health:
             self._answers["/health"] = _health
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is served, for an adapter that makes a route of each."""
+        return tuple(sorted(self._answers))
+
     async def handle(self, request: Request) -> Response:
         """Answer a request. Never raises for anything that a client sent or a store did before the body began."""
         try:
@@ -105,15 +110,12 @@ class Endpoints:
     async def _answer(self, request: Request) -> Response:
         answer = self._answers.get(request.path)
         if answer is None:
-            raise Refused(Problem(404, "nothing is served at this path", hint=f"served are {self._paths()}"))
+            raise Refused(Problem(404, "nothing is served at this path", hint=f"served are {', '.join(self.paths)}"))
         if request.method not in {"GET", "HEAD"}:
             raise Refused(
                 Problem(405, "this can only be read", hint="use GET or HEAD", headers=((b"allow", b"GET, HEAD"),))
             )
         return await answer(request)
-
-    def _paths(self) -> str:
-        return ", ".join(sorted(self._answers))
 
     async def _metrics(self, request: Request) -> Response:
         await self._metrics_guard(request)

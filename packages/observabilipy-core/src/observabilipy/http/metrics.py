@@ -1,6 +1,6 @@
 """``GET /metrics``: the totals, in the format the scraper prefers."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from urllib.parse import unquote_to_bytes
 
 from observabilipy.encoding import openmetrics, prometheus_text
@@ -47,10 +47,7 @@ def _asked_names(query: bytes) -> frozenset[str]:
 
 
 async def _families(storage: MetricsStoragePort, names: frozenset[str]) -> AsyncGenerator[Family, None]:
-    candidates = _candidates(names)
-    if names and not candidates:
-        return
-    families: AsyncIterator[Family] = storage.totals(candidates if names else None)
+    families = storage.totals(_candidates(names) if names else None)
     try:
         async for family in families:
             if not names or names & _spellings(family):

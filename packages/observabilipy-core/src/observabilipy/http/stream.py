@@ -51,12 +51,9 @@ async def gzipped(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     from asyncio import sleep
 
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
-    try:
-        async for chunk in chunks:
-            for start in range(0, len(chunk), _PIECE_BYTES):
-                if piece := compressor.compress(chunk[start : start + _PIECE_BYTES]):
-                    yield piece
-                await sleep(0)
-        yield compressor.flush()
-    finally:
-        await close(chunks)
+    async for chunk in chunks:
+        for start in range(0, len(chunk), _PIECE_BYTES):
+            if piece := compressor.compress(chunk[start : start + _PIECE_BYTES]):
+                yield piece
+            await sleep(0)
+    yield compressor.flush()

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from observabilipy.models import LEVELS, RANKS
 
-__all__ = ["LogBuffer", "Record"]
+__all__ = ["Dropped", "LogBuffer", "Record"]
 
 
 class Record(NamedTuple):

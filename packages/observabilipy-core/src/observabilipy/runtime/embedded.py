@@ -174,14 +174,14 @@ class EmbeddedRuntime:
 
     async def aclose(self) -> None:
         """The same without holding the event loop."""
-        await off_loop(self.close)
+        await _off_loop(self.close)
 
     async def arest(self) -> None:
         """Commit what there is, end the worker and the thread, without closing: a later record begins anew.
 
         For servers that stop an application whose process may go on.
         """
-        await off_loop(self._rest)
+        await _off_loop(self._rest)
 
     def _rest(self) -> None:
         self.pause(_CLOSE_SECONDS)
@@ -316,7 +316,7 @@ def _wait(work: Coroutine[Any, Any, _T]) -> _T:  # Any: what it yields to its lo
     return asyncio.run(work)
 
 
-async def off_loop(work: Callable[[], object]) -> None:
+async def _off_loop(work: Callable[[], object]) -> None:
     """Do blocking work in a thread of its own: the loop's default executor belongs to the application."""
     from asyncio import wrap_future
     from concurrent.futures import Future

@@ -1,5 +1,6 @@
 """MemoryStorage: everything in this process's memory, bounded; behind ``memory://`` and ``ring://``."""
 
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -29,6 +30,7 @@ _MAX_ENTRIES = 10_000
 _MAX_BYTES = 16 * 1024 * 1024
 _MAX_AGE = 3600.0
 _MAX_SAMPLES = 100_000
+_NUMBER = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _EXAMPLES = {"memory": "memory:// alone, or ring://?entries=N&samples=M", "ring": "ring://?entries=N&samples=M"}
 _SERIES_MAX_AGE = 30 * 86_400.0
 
@@ -205,22 +207,25 @@ def open_ring(url: str, *, clock: Clock = time.time) -> MemoryStorage:
 
 
 def _numbers(url: str, known: Sequence[str]) -> dict[str, int]:
-    """The options of a URL that has nothing but options, each a whole number of 1 or more."""
-    from urllib.parse import parse_qsl, urlsplit
+    """The options of a URL that has nothing but options, each a whole number."""
+    from urllib.parse import parse_qsl
 
-    parts = urlsplit(url)
-    if parts.netloc or parts.path or parts.fragment:
+    scheme, _, rest = url.partition("://")
+    place, _, query = rest.partition("?")
+    if place:
         raise ConfigurationError(
-            f"{parts.scheme}:// has no host and no path, got {url!r}: to keep things in a file write sqlite:///file.db"
+            f"{scheme}:// has no host and no path, got {url!r}: to keep things in a file write sqlite:///file.db"
         )
-    options = parse_qsl(parts.query, keep_blank_values=True)
+    options = parse_qsl(query, keep_blank_values=True)
     for name, value in options:
         if name not in known:
-            raise ConfigurationError(f"{parts.scheme}:// knows no option {name!r}: write {_EXAMPLES[parts.scheme]}")
-        if not (value.isascii() and value.isdigit()) or int(value) < 1:
-            raise ConfigurationError(f"{name} of {parts.scheme}:// must be a whole number of 1 or more, got {value!r}")
+            raise ConfigurationError(f"{scheme}:// knows no option {name!r}: write {_EXAMPLES[scheme]}")
+        if not _NUMBER.fullmatch(value):
+            raise ConfigurationError(
+                f"{name} of {scheme}:// must be a whole number from 1 to 999999999999, got {value!r}"
+            )
     if len(dict(options)) < len(options):
-        raise ConfigurationError(f"an option of {parts.scheme}:// may be given once, got {url!r}")
+        raise ConfigurationError(f"an option of {scheme}:// may be given once, got {url!r}: keep one of them")
     return {name: int(value) for name, value in options}
 
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from observabilipy.models import Aggregate, Exemplar, HistogramValue
 from observabilipy.models.totals import add_increment, combine_gauges
 
-__all__ = ["SeriesRow"]
+__all__ = ["SeriesRow", "exact_or_float"]
+
+_INTEGER_LIMIT = 2**63
+
+
+def exact_or_float(number: float) -> float:
+    """The number; an integer of 2**63 or more in size as a float, so that sums never outgrow floats."""
+    return number if isinstance(number, float) or abs(number) < _INTEGER_LIMIT else float(number)
 
 
 @dataclass(slots=True)
@@ -49,7 +56,7 @@ class SeriesRow:
         if aggregate == "last":
             return None if isinstance(self.total, HistogramValue) else self.total
         values = [value for worker_id, value in self.by_worker.items() if worker_id in living]
-        return combine_gauges(aggregate, values) if values else None
+        return exact_or_float(combine_gauges(aggregate, values)) if values else None
 
     def _keep_exemplars(self, bounds: tuple[float, ...], exemplars: Iterable[Exemplar]) -> None:
         """Keep the newest of each bucket."""

@@ -17,7 +17,7 @@ from observabilipy.models import (
 )
 from observabilipy.models.totals import overflow_labels, placeholder_help
 from observabilipy.ports import CommitReport
-from observabilipy.storage.series_row import SeriesRow
+from observabilipy.storage.series_row import SeriesRow, exact_or_float
 
 __all__ = ["LabelsKey", "Report", "TotalsTable", "definition_of", "labels_key", "report_of"]
 
@@ -35,7 +35,12 @@ def labels_key(labels: Mapping[str, str]) -> LabelsKey:
 
 def report_of(sample: MetricSample) -> Report:
     """What the table takes of a sample."""
-    return sample.name, sample.kind, labels_key(sample.labels), sample.value, sample.exemplars
+    value = sample.value
+    if isinstance(value, HistogramValue):
+        value = replace(value, sum=exact_or_float(value.sum))
+    else:
+        value = exact_or_float(value)
+    return sample.name, sample.kind, labels_key(sample.labels), value, sample.exemplars
 
 
 def definition_of(family: Family) -> Family:

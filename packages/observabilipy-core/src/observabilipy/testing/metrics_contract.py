@@ -7,6 +7,7 @@ Definitions are in ``definition_contract``, the history is in ``history_contract
 import asyncio
 import inspect
 import math
+import sys
 
 from observabilipy.models import Family, HistogramValue, Matcher, MetricKind, MetricQuery, counter, gauge
 from observabilipy.ports import MetricsStoragePort
@@ -85,6 +86,19 @@ class MetricsStorageContract(DefinitionContract):
             assert (exact, type(exact)) == (2**63 - 1, int), exact
             assert (beyond, type(beyond)) == (2.0**63, float), beyond
 
+    async def test_whole_numbers_beyond_two_to_the_63_are_floats_in_gauges_and_sums_too(self) -> None:
+        async with self.opened() as storage:
+            await storage.write_samples([gauge("g", 2**70), gauge("largest", _LARGEST), observed("h", (1,), 2**70)])
+            await storage.write_samples([observed("h", (1,), _LARGEST), observed("h", (1,), -7)])
+            got = await totals_of(storage)
+
+            assert got == {
+                "g": {(): 2.0**70},
+                "h": {(): HistogramValue((1,), (1, 2), float(_LARGEST))},
+                "largest": {(): float(_LARGEST)},
+            }, got
+            assert type(got["g"][()]) is float, got
+
     async def test_fractions_add_up(self) -> None:
         async with self.opened() as storage:
             await storage.write_samples([counter("a_total", 0.5), counter("a_total", 0.25)])
@@ -104,7 +118,7 @@ class MetricsStorageContract(DefinitionContract):
     async def test_a_gauge_has_the_value_written_last_whatever_its_timestamp(self) -> None:
         async with self.opened() as storage:
             await storage.write_samples([gauge("g", 1, timestamp=NOON + 60)])
-            await storage.write_samples([gauge("g", 3), gauge("g", -2.5, timestamp=NOON - 60)])
+            await storage.write_samples([gauge("g", 3, timestamp=NOON + 30), gauge("g", -2.5, timestamp=NOON - 60)])
             got = await totals_of(storage)
 
             assert got == {"g": {(): -2.5}}, got
@@ -241,6 +255,7 @@ class MetricsStorageContract(DefinitionContract):
 
 
 _PAIR = ("a_total", "z_total")
+_LARGEST = int(sys.float_info.max)
 _ODD_NUMBERS = (math.nan, math.inf, -math.inf, 1e308, 5e-324, -7)
 
 
