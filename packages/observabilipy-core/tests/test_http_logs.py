@@ -295,12 +295,41 @@ async def test_before_a_cursor_of_another_store_there_is_nothing_and_it_says_res
     assert (header(response, b"x-observabilipy-gap"), await messages(response)) == ("reset", [])
 
 
+async def test_before_a_cursor_older_than_the_log_there_is_nothing_and_it_says_expired() -> None:
+    storage = await store_of(range(4))
+    at = await cursors(storage)
+    await storage.delete_oldest_logs(2)
+
+    response = await get(storage, f"before={at[0]}")
+
+    assert (header(response, b"x-observabilipy-gap"), await messages(response)) == ("expired", [])
+
+
 async def test_a_reset_is_told_once_even_when_nothing_is_there() -> None:
     storage = MemoryStorage()
     first = await get(storage, "after=another-7")
     second = await get(storage, links(first)["next"])
 
     assert [header(page, b"x-observabilipy-gap") for page in (first, second)] == ["reset", None]
+
+
+class WritingAfterAPage(MemoryStorage):
+    """Somebody who writes just when a page with a filter was read."""
+
+    async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
+        async for entry in super().read_logs(query):
+            yield entry
+        if query.text:
+            await self.write_logs([LogEntry.info("late match"), LogEntry.info("something else")])
+
+
+async def test_what_is_written_just_after_an_empty_page_is_on_the_next_one() -> None:
+    storage = WritingAfterAPage()
+    await storage.write_logs([LogEntry.info("something else")])
+
+    pages = await follow(storage, "q=match", "next", 2)
+
+    assert pages == [[], ["late match"]]
 
 
 class DeletingWhileRead(MemoryStorage):

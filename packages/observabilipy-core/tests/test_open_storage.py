@@ -117,7 +117,7 @@ def test_what_is_no_url_is_answered_with_an_example(url: object) -> None:
         ("ring://?samples=٣", "samples of ring:// must be a whole number from 1 to 999999999999, got '٣'"),
         (
             "ring://?entries=" + "9" * 5_000,
-            "entries of ring:// must be a whole number from 1 to 999999999999, got '999",
+            "entries of ring:// must be a whole number from 1 to 999999999999, got '9",
         ),
         ("ring://?entries=1&entries=2", "an option of ring:// may be given once, got"),
         ("ring://5", "ring:// has no host and no path, got 'ring://5': to keep things in a file write sqlite:///"),

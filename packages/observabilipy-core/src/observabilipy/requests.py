@@ -56,21 +56,23 @@ class RequestRecorder:
 class RecordedRequest:
     """One request under way. The adapter sets ``status`` and adds to ``response_bytes``, and ends it once."""
 
-    __slots__ = ("_ended", "_ignored", "_method", "_path", "_recorder", "_started", "response_bytes", "status")
+    __slots__ = ("_ended", "_method", "_path", "_recorder", "_started", "response_bytes", "status")
 
     def __init__(self, recorder: RequestRecorder, method: str, path: str) -> None:
         self._recorder = recorder
         self._method = method
         self._path = path
-        self._ignored = self._ended = False
+        self._ended = False
         self.status = 500  # what an application that never answers amounts to
         self.response_bytes = 0
         recorder.active.labels(method).inc()
         self._started = perf_counter()
 
     def ignore(self) -> None:
-        """Leave no trace of this request: it is one of our own endpoints."""
-        self._ignored = True
+        """Leave no trace of this request, not even while it runs: it is one of our own endpoints."""
+        if not self._ended:
+            self._ended = True
+            self._recorder.active.labels(self._method).dec()
 
     def end(self, route: str | None, outcome: Outcome = "complete") -> None:
         """The last byte is out, or never will be. Further calls do nothing.
@@ -85,8 +87,6 @@ class RecordedRequest:
         seconds = perf_counter() - self._started
         recorder = self._recorder
         recorder.active.labels(self._method).dec()
-        if self._ignored:
-            return
         route = route or UNMATCHED
         recorder.duration.labels(self._method, route, str(self.status)).observe(seconds)
         if recorder.access_log:

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from observabilipy.encoding.sample_line import canonical, escaped, label_text, number, sample_line
+from observabilipy.encoding.sample_line import escaped, label_text, number, sample_line, with_bound
 from observabilipy.models import Exemplar, Family, HistogramValue, MetricKind, Series, SummaryValue, to_micros
 from observabilipy.models.names import family_base
 
@@ -73,11 +73,11 @@ def _lines(family: Family, name: str, row: Series) -> Iterator[str]:
 def _histogram(family: Family, name: str, row: Series, value: HistogramValue) -> Iterator[str]:
     exemplars = {bisect_left(value.bounds, exemplar.value): (exemplar,) for exemplar in row.exemplars}
     cumulative = zip((*value.bounds, math.inf), accumulate(value.counts), strict=True)
-    for place, (bound, count) in enumerate(cumulative):
-        labels = label_text(row.labels, le=canonical(bound))
-        yield sample_line(f"{name}_bucket", labels, count, _exemplar(exemplars.get(place, ())))
-    # Count and sum come together or not at all; a sum that may fall is allowed in a gaugehistogram only.
     labels, falls = label_text(row.labels), any(bound < 0 for bound in value.bounds[:1])
+    for place, (bound, count) in enumerate(cumulative):
+        exemplar = _exemplar(exemplars.get(place, ()))
+        yield sample_line(f"{name}_bucket", with_bound(labels, "le", bound), count, exemplar)
+    # Count and sum come together or not at all; a sum that may fall is allowed in a gaugehistogram only.
     if family.kind is MetricKind.GAUGE_HISTOGRAM and (falls or value.sum >= 0):
         yield sample_line(f"{name}_gcount", labels, value.count)
         yield sample_line(f"{name}_gsum", labels, value.sum)
@@ -87,10 +87,10 @@ def _histogram(family: Family, name: str, row: Series, value: HistogramValue) ->
 
 
 def _summary(name: str, row: Series, value: SummaryValue) -> Iterator[str]:
+    labels = label_text(row.labels)
     for quantile, estimate in value.quantiles:
         if 0 <= quantile <= 1 and not estimate < 0:
-            yield sample_line(name, label_text(row.labels, quantile=canonical(quantile)), estimate)
-    labels = label_text(row.labels)
+            yield sample_line(name, with_bound(labels, "quantile", quantile), estimate)
     yield sample_line(f"{name}_count", labels, value.count)
     if value.sum >= 0:
         yield sample_line(f"{name}_sum", labels, value.sum)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from observabilipy.encoding.sample_line import canonical, label_text, sample_line
+from observabilipy.encoding.sample_line import label_text, sample_line, with_bound
 from observabilipy.models import Family, HistogramValue, MetricKind, Series, SummaryValue
 
 __all__ = ["claimed_names", "metadata", "sample_lines"]
@@ -52,17 +52,17 @@ def sample_lines(family: Family, series: Iterable[Series]) -> Iterator[str]:
 
 
 def _histogram(name: str, row: Series, value: HistogramValue) -> Iterator[str]:
-    for bound, count in zip((*value.bounds, math.inf), accumulate(value.counts), strict=True):
-        yield sample_line(f"{name}_bucket", label_text(row.labels, le=canonical(bound)), count)
     labels = label_text(row.labels)
+    for bound, count in zip((*value.bounds, math.inf), accumulate(value.counts), strict=True):
+        yield sample_line(f"{name}_bucket", with_bound(labels, "le", bound), count)
     yield sample_line(f"{name}_count", labels, value.count)
     yield sample_line(f"{name}_sum", labels, value.sum)
 
 
 def _summary(name: str, row: Series, value: SummaryValue) -> Iterator[str]:
-    for quantile, estimate in value.quantiles:
-        yield sample_line(name, label_text(row.labels, quantile=canonical(quantile)), estimate)
     labels = label_text(row.labels)
+    for quantile, estimate in value.quantiles:
+        yield sample_line(name, with_bound(labels, "quantile", quantile), estimate)
     yield sample_line(f"{name}_count", labels, value.count)
     yield sample_line(f"{name}_sum", labels, value.sum)
 

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Mapping
 
-__all__ = ["canonical", "escaped", "label_text", "number", "sample_line"]
+__all__ = ["canonical", "escaped", "label_text", "number", "sample_line", "with_bound"]
 
 _LARGEST = int(sys.float_info.max)
 _EXACT = 2**53  # each whole number below it has a float of its own
@@ -42,9 +42,14 @@ def escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
-def label_text(labels: Mapping[str, str], **last: str) -> str:
-    """Labels as they stand between the braces, in their order; ``last`` follows them."""
-    return ",".join([f'{name}="{escaped(value)}"' for name, value in (*labels.items(), *last.items())])
+def label_text(labels: Mapping[str, str]) -> str:
+    """Labels as they stand between the braces, in their order."""
+    return ",".join([f'{name}="{escaped(value)}"' for name, value in labels.items()])
+
+
+def with_bound(labels: str, name: str, bound: float) -> str:
+    """Labels as ``label_text`` gives them, and ``le`` or ``quantile`` after them."""
+    return f'{labels}{"," if labels else ""}{name}="{canonical(bound)}"'
 
 
 def sample_line(name: str, labels: str, value: float, exemplar: str = "") -> str:

@@ -113,4 +113,7 @@ class HistogramValue:
     def __add__(self, other: "HistogramValue") -> "HistogramValue":
         """Both together, under the bounds of the left one."""
         counts = zip(self.counts, other.under(self.bounds).counts, strict=True)
-        return HistogramValue(self.bounds, tuple(map(sum, counts)), self.sum + other.sum)
+        total = self.sum + other.sum
+        if not is_number(total):  # two integers that each fit a float, and together do not
+            total = float(self.sum) + float(other.sum)
+        return HistogramValue(self.bounds, tuple(map(sum, counts)), total)

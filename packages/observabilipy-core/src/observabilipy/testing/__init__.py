@@ -22,9 +22,12 @@ contract                     port                   hooks to override
 ===========================  =====================  ==================================================================
 
 A storage is built with the FakeClock that the test moves; worker lifetimes, the lease and idle times must follow it.
-Every test builds its storages with these hooks alone, and awaits ``aclose()`` on each at its end. The modules import no
-test framework. For failures that show both sides, say ``pytest.register_assert_rewrite("observabilipy.testing")`` in
-your conftest.py before the import.
+Every test builds its storages with these hooks alone (by way of ``opened()``, which may be overridden too, and leaves
+the clock in ``self.clock``), and awaits ``aclose()`` on each at its end. Entries, samples and the clock begin at
+``NOON``, 1,800,000,000 unix seconds: a storage must not drop them for their age by itself.
+
+The modules import no test framework. For failures that show both sides, say
+``pytest.register_assert_rewrite("observabilipy.testing")`` in your conftest.py before the import.
 """
 
 from observabilipy.testing.clock import FakeClock
