@@ -128,6 +128,19 @@ def test_intervals_must_be_positive(option: str, value: float) -> None:
         Observability(handle_sigterm=False, **{option: value})  # type: ignore[arg-type]  # on purpose
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"log_retention": 60}, "log_retention must be a RetentionPolicy or a LevelRetentionPolicy, got 60: write"),
+        ({"history_retention": "1d"}, "history_retention must be a RetentionPolicy, got '1d': write"),
+        ({"history_retention": RetentionPolicy(max_bytes=1)}, "retention of a history knows max_age and max_count"),
+    ],
+)
+def test_retention_that_cannot_be_kept_is_refused_at_once(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Observability(handle_sigterm=False, **options)  # type: ignore[arg-type]  # on purpose
+
+
 def run(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],

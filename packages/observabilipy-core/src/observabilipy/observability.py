@@ -123,6 +123,8 @@ class Observability:
                 metrics_auth=self._metrics_auth,
                 health=self._health,
                 flush=self.aflush,
+                on_error=lambda error: self.runtime.troubles.failed("answering a request", error),
+                on_clash=self.runtime.troubles.left_out,
             )
         return self._endpoints
 

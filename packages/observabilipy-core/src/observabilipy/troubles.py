@@ -66,6 +66,11 @@ class Troubles:
         self._add("observabilipy_hidden_samples_total", "Reports of a kind that is hidden.", count, family=family)
         self.warn(f"hidden {family}", f"{family} is reported under two kinds: only the newest definition is shown")
 
+    def left_out(self, sentence: str) -> None:
+        """A family could not be shown beside another one; the sentence says which and why."""
+        self._add("observabilipy_families_left_out_total", "Families left out of an answer of /metrics.")
+        self.warn(sentence, sentence)
+
     def failed(self, task: str, error: BaseException) -> None:
         """A task of the library failed; it is tried again."""
         self._add("observabilipy_failures_total", "Tasks of the library that failed.", task=task)

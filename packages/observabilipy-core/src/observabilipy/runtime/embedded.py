@@ -13,7 +13,7 @@ from observabilipy.instruments.registry import Registry
 from observabilipy.logs.buffer import LogBuffer
 from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
-from observabilipy.retention import apply_history_retention, apply_log_retention
+from observabilipy.retention import apply_history_retention, apply_log_retention, plan_history_retention
 from observabilipy.runtime.delivery import Delivery
 from observabilipy.storage.memory import MemoryStorage
 from observabilipy.storage.plain import PlainStorage
@@ -52,7 +52,7 @@ class EmbeddedRuntime:
         clock: gives unix seconds.
 
     Raises:
-        ConfigurationError: an interval or a bound that is not positive.
+        ConfigurationError: an interval or a bound that is not positive, or a retention that cannot be kept.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class EmbeddedRuntime:
         self.storage = _runtime_storage(log_storage, metrics_storage)
         self.log_retention = log_retention or self.storage.default_log_retention
         self.history_retention = history_retention or self.storage.default_history_retention
+        _check_policies(self.log_retention, self.history_retention)
         self._flush_interval = flush_interval
         self._history_interval = history_interval
         self._close_storage = close_storage
@@ -307,6 +308,19 @@ def _runtime_storage(logs: LogStoragePort, metrics: MetricsStoragePort | None) -
 def _check_positive(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ConfigurationError(f"{name} must be a positive number, got {value!r}")
+
+
+def _check_policies(logs: object, history: object) -> None:
+    if not isinstance(logs, RetentionPolicy | LevelRetentionPolicy):
+        raise ConfigurationError(
+            f"log_retention must be a RetentionPolicy or a LevelRetentionPolicy, got {logs!r}:"
+            " write RetentionPolicy(max_age=seconds)"
+        )
+    if not isinstance(history, RetentionPolicy):
+        raise ConfigurationError(
+            f"history_retention must be a RetentionPolicy, got {history!r}: write RetentionPolicy(max_age=seconds)"
+        )
+    plan_history_retention(history, 0.0)  # a policy that no history can keep is refused here, not by the thread
 
 
 def _wait(work: Coroutine[Any, Any, _T]) -> _T:  # Any: what it yields to its loop is the loop's business

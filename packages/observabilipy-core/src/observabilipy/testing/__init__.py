@@ -21,6 +21,9 @@ contract                     port                   hooks to override
                                                     say), for stores that processes share; others leave the class out
 ===========================  =====================  ==================================================================
 
+Give each contract a test class of its own: they share names of tests, so one class that inherits several would run only
+some of them.
+
 A storage is built with the FakeClock that the test moves; worker lifetimes, the lease and idle times must follow it.
 Every test builds its storages with these hooks alone (by way of ``opened()``, which may be overridden too, and leaves
 the clock in ``self.clock``), and awaits ``aclose()`` on each at its end. Entries, samples and the clock begin at

@@ -16,14 +16,17 @@ __all__ = ["LogReadingContract"]
 class LogReadingContract:
     """The part of LogStorageContract about filters, order and cursors."""
 
+    clock: FakeClock
+
     def make_storage(self, clock: FakeClock) -> LogStoragePort:
         """Give a new, empty storage that takes its time from the clock."""
         raise NotImplementedError("say how to build the storage: override make_storage(self, clock)")
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[LogStoragePort]:
-        """A storage for one test."""
-        storage = self.make_storage(FakeClock(NOON))
+        """A storage for one test, whose time is ``self.clock``."""
+        self.clock = FakeClock(NOON)
+        storage = self.make_storage(self.clock)
         try:
             yield storage
         finally:
