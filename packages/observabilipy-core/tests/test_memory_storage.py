@@ -217,11 +217,11 @@ def test_memory_says_what_it_keeps() -> None:
 
     assert (storage.default_log_retention, storage.default_history_retention) == (
         RetentionPolicy(max_count=10_000, max_bytes=16 * 1024 * 1024),
-        RetentionPolicy(max_age=3600),
+        RetentionPolicy(max_age=3600.0, max_count=100_000),
     )
 
 
 def test_memory_without_bounds_keeps_everything_on_purpose() -> None:
-    storage = MemoryStorage(max_entries=None, max_bytes=None, max_age=None)
+    storage = MemoryStorage(max_entries=None, max_bytes=None, max_samples=None, max_age=None)
 
     assert (storage.default_log_retention, storage.default_history_retention) == (RetentionPolicy.forever(),) * 2

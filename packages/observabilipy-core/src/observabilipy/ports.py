@@ -53,7 +53,7 @@ class LogStoragePort(Protocol):
         """Entries in commit order, each with its cursor; a plain ``def`` that gives an async iterator.
 
         ``after`` a cursor of another generation, or one older than the oldest entry kept, starts at the oldest entry
-        (``resume`` is the rule). What is written or deleted while one reads may appear or be missing; no entry appears
+        (``resume`` is the rule); ``before`` a cursor of another generation there is nothing. What is written or deleted while one reads may appear or be missing; no entry appears
         twice, and none that was there from beginning to end of the read is missing.
         """
         ...
@@ -101,7 +101,7 @@ class MetricsStoragePort(Protocol):
         ...
 
     def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
-        """Families in the order of their names, from one consistent snapshot; those named, or all with series.
+        """Families in the order of their names, from one consistent snapshot; those named, or all; only families with a series.
 
         Totals of integers are exact integers up to 2**63; beyond that they are floats.
         """
@@ -112,7 +112,7 @@ class MetricsStoragePort(Protocol):
         ...
 
     async def count_samples(self) -> int:
-        """How many points the history holds, over all series."""
+        """How many points the history holds, over all series, marks of ends among them."""
         ...
 
     async def delete_history_before(self, timestamp: float) -> int:
@@ -196,7 +196,8 @@ class RuntimeStoragePort(LogStoragePort, MetricsStoragePort, Protocol):
     def commit(self, batch: Batch) -> CommitReport:
         """Store the whole batch in one transaction, or nothing.
 
-        Does nothing when this worker's batch of this sequence is already there, so an unclear commit can be repeated.
+        Does nothing when this worker's batch of this sequence, or a later one, is already there, so an unclear commit
+        can be repeated.
         Counts as a heartbeat. Gauges with aggregate "last" take the value of the latest commit and outlive their
         worker; with "sum", "min" and "max" each living worker's latest value counts.
         """
@@ -205,7 +206,8 @@ class RuntimeStoragePort(LogStoragePort, MetricsStoragePort, Protocol):
     def heartbeat(self, worker: Worker) -> bool:
         """Say that the worker lives.
 
-        False when it was known before and had expired meanwhile: it must report all of its gauges again.
+        False when it had expired since it was last told, even if it committed meanwhile: it must report all of its
+        gauges again.
         """
         ...
 
@@ -218,7 +220,10 @@ class RuntimeStoragePort(LogStoragePort, MetricsStoragePort, Protocol):
         ...
 
     def sample_history(self, timestamp: float) -> None:
-        """Append all totals, as they are, to the history under this time (unix seconds)."""
+        """Append all totals, as they are, to the history under this time (unix seconds).
+
+        The same time sampled again replaces what was there.
+        """
         ...
 
     def maintain(self) -> None:

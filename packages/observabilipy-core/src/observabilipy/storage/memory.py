@@ -57,7 +57,7 @@ class MemoryStorage:
         *,
         max_entries: int | None = _MAX_ENTRIES,
         max_bytes: int | None = _MAX_BYTES,
-        max_samples: int | None = None,
+        max_samples: int | None = _MAX_SAMPLES,
         max_age: float | None = _MAX_AGE,
         clock: Clock = time.time,
     ) -> None:
@@ -179,7 +179,7 @@ class MemoryStorage:
 
 
 def open_memory(url: str, *, clock: Clock = time.time) -> MemoryStorage:
-    """Open ``memory://``: the newest 10,000 entries or 16 MiB, and an hour of history.
+    """Open ``memory://``: the newest 10,000 entries or 16 MiB, and an hour or 100,000 points of history.
 
     Raises:
         ConfigurationError: the URL says more than that.
