@@ -53,8 +53,10 @@ class LogStoragePort(Protocol):
         """Entries in commit order, each with its cursor; a plain ``def`` that gives an async iterator.
 
         ``after`` a cursor of another generation, or one older than the oldest entry kept, starts at the oldest entry
-        (``resume`` is the rule); ``before`` a cursor of another generation there is nothing. What is written or deleted while one reads may appear or be missing; no entry appears
-        twice, and none that was there from beginning to end of the read is missing.
+        (``resume`` is the rule); ``before`` a cursor of another generation there is nothing.
+
+        What is written or deleted while one reads may appear or be missing; no entry appears twice, and none that was
+        there from beginning to end of the read is missing.
         """
         ...
 
@@ -101,9 +103,9 @@ class MetricsStoragePort(Protocol):
         ...
 
     def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
-        """Families in the order of their names, from one consistent snapshot; those named, or all; only families with a series.
+        """Families in the order of their names, from one consistent snapshot: those named, or all.
 
-        Totals of integers are exact integers up to 2**63; beyond that they are floats.
+        Only families with a series are given. Totals of integers are exact up to 2**63; beyond that they are floats.
         """
         ...
 

@@ -1,5 +1,6 @@
-"""This process: the runtimes that live in it, and what forks, signals and its end do to them.
+"""This process: what lives in it, and what forks, SIGTERM and its end do to that.
 
+Runtimes come before the files that storages hold open, so that they find them open for what they still have to write.
 A runtime sleeps until the first record. Hot paths look at ``asleep`` and nothing else: the name is read from this
 module in a few nanoseconds, and is True only before the first record and after a fork.
 """
@@ -13,7 +14,18 @@ from contextlib import suppress
 from types import FrameType
 from typing import Protocol
 
-__all__ = ["Sleeper", "asleep", "close_on_sigterm", "dismiss", "enrol", "is_child", "sleep", "wake"]
+__all__ = [
+    "Lasting",
+    "Sleeper",
+    "asleep",
+    "close_on_sigterm",
+    "dismiss",
+    "enrol",
+    "is_child",
+    "sleep",
+    "wake",
+    "watch",
+]
 
 asleep = True
 """True when a runtime of this process may have no thread, so that the next record has to wake it."""
@@ -35,7 +47,26 @@ class Sleeper(Protocol):
         """Write out what there is and end for good."""
 
 
+class Lasting(Protocol):
+    """What this module does to something that holds a file open."""
+
+    def pause(self) -> None:
+        """A fork comes: finish what runs, close, and begin nothing before ``resume``."""
+
+    def resume(self) -> None:
+        """After the fork, in the parent: go on."""
+
+    def forget(self) -> None:
+        """After the fork, in the child: let go of what was inherited, without closing it."""
+
+    def close(self) -> None:
+        """The process ends."""
+
+
 _living: "weakref.WeakSet[Sleeper]" = weakref.WeakSet()
+_watched: "weakref.WeakSet[Lasting]" = weakref.WeakSet()
+_paused: list[Lasting] = []
+_forking = threading.Lock()  # guards _paused, from before a fork until after it: one thread forks at a time
 _FORK_PATIENCE = 0.25  # seconds a fork may wait for a commit under way; then it goes on beside the thread
 
 
@@ -45,6 +76,12 @@ def enrol(sleeper: Sleeper) -> None:
     _install_hooks()
     _living.add(sleeper)
     asleep = True
+
+
+def watch(lasting: Lasting) -> None:
+    """Pause it around forks, and close it at exit, for as long as anybody else refers to it."""
+    _install_hooks()
+    _watched.add(lasting)
 
 
 def dismiss(sleeper: Sleeper) -> None:
@@ -87,25 +124,45 @@ def _install_hooks() -> None:
 
     atexit.register(_close_all)
     if hasattr(os, "register_at_fork"):  # not on Windows
-        os.register_at_fork(before=_before_fork, after_in_parent=sleep, after_in_child=_in_child)
+        os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 def _close_all() -> None:
-    for sleeper in list(_living):
+    endings = [*(sleeper.close for sleeper in _living), *(lasting.close for lasting in _watched)]
+    for close in endings:
         with suppress(Exception):
-            sleeper.close()
+            close()
 
 
 def _before_fork() -> None:
     """A thread that runs while its process forks may hang the child, and Python 3.12 warns about it."""
+    _forking.acquire()
     for sleeper in list(_living):
         with suppress(Exception):
             sleeper.pause(_FORK_PATIENCE)
+    _paused[:] = _watched
+    for lasting in _paused:
+        with suppress(Exception):
+            lasting.pause()
+
+
+def _in_parent() -> None:
+    for lasting in _paused:
+        with suppress(Exception):
+            lasting.resume()
+    _paused.clear()
+    _forking.release()
+    sleep()
 
 
 def _in_child() -> None:
     global _forked  # noqa: PLW0603 - see enrol
     _forked = True
+    for lasting in _paused:
+        with suppress(Exception):
+            lasting.forget()
+    _paused.clear()
+    _forking.release()
     for sleeper in list(_living):
         with suppress(Exception):
             sleeper.begin_anew()

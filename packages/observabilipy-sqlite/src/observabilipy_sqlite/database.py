@@ -1,0 +1,222 @@
+"""Database: one connection to the file, opened when it is needed, and again when it must be."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from observabilipy import process
+from observabilipy.errors import ObservabilityError, StorageUnavailable
+from observabilipy_sqlite import schema
+from observabilipy_sqlite.file import Identity, create_if_missing, identity
+
+__all__ = ["Database"]
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 5.0
+_MAX_WAL_BYTES = 8 * 1024 * 1024  # of a store that nobody maintains; with a runtime the WAL stays far below
+
+# Connections of a parent process that could not be closed before the fork. Closing one here, or letting it be
+# collected, could delete files that the parent works with, so they are kept for ever.
+_INHERITED: list[sqlite3.Connection] = []
+
+
+class Database:
+    """Runs transactions on a connection of its own, one at a time, from any thread.
+
+    The connection is opened at the first transaction, and anew after an error that may have broken it, after the file
+    was replaced or deleted, and in a forked child.
+    """
+
+    def __init__(self, path: Path, synchronous: schema.Synchronous = "normal") -> None:
+        self.path = path
+        self._synchronous = synchronous
+        self._begin_anew()
+        process.watch(self)  # pauses it around forks, closes it at exit
+
+    def _begin_anew(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()  # guards the connection: one transaction at a time
+        self._connection: sqlite3.Connection | None = None
+        self._identity: Identity | None = None
+        self._paused = False
+
+    def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function on one consistent snapshot.
+
+        Raises:
+            StorageUnavailable: the file cannot be reached, read or written now.
+        """
+        with self._owned_lock():
+            return self._transaction("BEGIN", function)
+
+    def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function in a transaction that holds the write lock from its first moment.
+
+        One that began with reading could not wait for the lock: SQLite fails it at once (SQLITE_BUSY_SNAPSHOT).
+
+        Raises:
+            StorageUnavailable: nothing was written; the message says why.
+        """
+        with self._owned_lock():
+            result = self._transaction("BEGIN IMMEDIATE", function)
+            if self._wal_bytes() > _MAX_WAL_BYTES:
+                with contextlib.suppress(StorageUnavailable):  # the write is done; the next one tries again
+                    self._transaction("BEGIN IMMEDIATE", self._checkpoint)
+            return result
+
+    def checkpoint(self) -> None:
+        """Copy the write-ahead log into the database, as far as no reader needs it.
+
+        Raises:
+            StorageUnavailable: see ``write``.
+        """
+        with self._owned_lock():
+            self._transaction("BEGIN IMMEDIATE", self._checkpoint)
+
+    def close(self) -> None:
+        """Close the connection, unless a transaction runs for longer than anybody should wait. May be called again."""
+        lock = self._owned_lock()
+        if lock.acquire(timeout=_PATIENCE_SECONDS):
+            try:
+                self._close()
+            finally:
+                lock.release()
+
+    def pause(self) -> None:
+        """Before a fork: finish what runs, close, and begin nothing before ``resume``.
+
+        SQLite keeps a list of its open files, and of the locks that it holds on them, in the memory of the process. A
+        child would inherit the list without the locks, believe that it holds them, and work on while another process,
+        which sees no lock, deletes the WAL under it: its commits would be lost in silence, however new its connection
+        is. What is closed before the fork leaves nothing in that list.
+        """
+        self._paused = self._owned_lock().acquire(timeout=_PATIENCE_SECONDS)
+        if self._paused:
+            self._close()
+
+    def resume(self) -> None:
+        """After a fork, in the parent."""
+        if self._paused:
+            self._paused = False
+            self._lock.release()
+
+    def forget(self) -> None:
+        """In a forked child: let go of what was inherited without closing it."""
+        if self._pid != os.getpid():
+            if self._connection is not None:
+                _kept_for_ever(self._connection)
+            self._begin_anew()
+
+    def _owned_lock(self) -> threading.Lock:
+        self.forget()
+        return self._lock
+
+    def _transaction(self, begin: str, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            connection = self._current()
+            connection.execute(begin)
+            try:
+                result = function(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # a full disk has rolled back already
+                    connection.execute("ROLLBACK")
+                raise
+            return result
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+
+    def _current(self) -> sqlite3.Connection:
+        """The connection, on the file that the path names now."""
+        if self._connection is not None and identity(self.path) != self._identity:
+            self._close()  # SQLite sees that the file moved, and leaves the files of the new one alone
+        if self._connection is None:
+            create_if_missing(self.path)
+            found = identity(self.path)
+            self._connection = self._open()
+            self._identity = found
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        schema.check_library()
+        connection = self._connect()
+        try:
+            schema.prepare(connection, self._synchronous)
+        except StorageUnavailable as error:
+            connection.close()
+            raise StorageUnavailable(f"cannot use {self.path}: {error}") from None
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        # mode=rw: SQLite itself must never create the file, it would be readable by others. The timeout holds from the
+        # first statement on. No isolation level: transactions are begun here, none by the module's guess.
+        return sqlite3.connect(
+            f"file:{quote(os.fspath(self.path))}?mode=rw",
+            uri=True,
+            timeout=schema.BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _checkpoint(self, _locked: sqlite3.Connection) -> None:
+        """Checkpoint on a second connection while the first one holds the write lock.
+
+        No commit can then begin the WAL anew while the checkpoint runs, which is the race of the WAL reset bug
+        (sqlite.org/wal.html; every SQLite before 3.51.3 has it). It is also the quickest way to a short WAL. The one
+        checkpoint outside this function is SQLite's own when the last connection closes; that one holds the whole file
+        exclusively, so there is no second connection to race with.
+        """
+        with contextlib.closing(self._connect()) as second:
+            second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _wal_bytes(self) -> int:
+        try:
+            return os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - runs after each commit; a Path would cost more
+        except OSError:
+            return 0
+
+    def _close(self) -> None:
+        connection, self._connection, self._identity = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _trouble(self, error: sqlite3.Error) -> ObservabilityError:
+        """The error to raise instead, and a fresh connection next time if this one may be broken."""
+        name = getattr(error, "sqlite_errorname", "")
+        if not name.startswith(_HARMLESS):
+            self._close()
+        if isinstance(error, _DEFECTS):
+            return ObservabilityError(f"{self.path} refused a statement: {error}. This is a defect: please report it")
+        remedy = next((f": {text}" for prefix, text in _REMEDIES.items() if name.startswith(prefix)), "")
+        return StorageUnavailable(f"cannot use {self.path}: {error}{remedy}")
+
+
+_HARMLESS = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_INTERRUPT")  # a full disk must not cost the readers their connection
+_DEFECTS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+_REMEDIES = {
+    "SQLITE_BUSY": "another process holds the file for long",
+    "SQLITE_FULL": "the disk is full, free some space",
+    "SQLITE_READONLY": "make the file and its directory writable",
+    "SQLITE_CANTOPEN": "make the file and its directory readable and writable",
+    "SQLITE_CORRUPT": "move the file away together with its -wal and -shm, a new one is made",
+    "SQLITE_NOTADB": "move the file away, a new one is made",
+}
+
+
+def _kept_for_ever(connection: sqlite3.Connection) -> None:
+    _INHERITED.append(connection)
+    with contextlib.suppress(ImportError, AttributeError):  # other Pythons than CPython
+        import ctypes
+
+        # One reference more than there are: the end of the interpreter empties the list, and must not close it either.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

@@ -1,0 +1,77 @@
+"""Definitions of families in SQL. Each function works inside a transaction."""
+
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from observabilipy.models import DEFAULT_SERIES_LIMIT, Family, HistogramValue, MetricKind, MetricSample
+from observabilipy.models.totals import placeholder_help
+
+__all__ = ["definition", "family_of", "register"]
+
+
+def register(connection: sqlite3.Connection, families: Iterable[Family]) -> None:
+    """Define families; the newest definition of a name replaces the older one.
+
+    A histogram that is defined without bounds keeps those it has. Stored counts move to new bounds when they are read.
+    """
+    connection.executemany(
+        "INSERT INTO family VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET help = excluded.help,"
+        " unit = excluded.unit, aggregate = excluded.aggregate, series_limit = excluded.series_limit,"
+        " bounds = iif(excluded.bounds = '[]' AND excluded.kind = kind, bounds, excluded.bounds), kind = excluded.kind",
+        [
+            (
+                family.name,
+                family.kind.value,
+                family.help,
+                family.unit,
+                family.aggregate,
+                json.dumps(family.bounds),
+                family.series_limit,
+            )
+            for family in families
+        ],
+    )
+
+
+def definition(connection: sqlite3.Connection, name: str) -> Family | None:
+    """The family of this name, without series."""
+    found = connection.execute(
+        "SELECT name, kind, help, unit, aggregate, bounds, series_limit FROM family WHERE name = ?", (name,)
+    ).fetchone()
+    if found is None:
+        return None
+    name, kind, text, unit, aggregate, bounds, limit = found
+    return Family(
+        name,
+        MetricKind(kind),
+        text,
+        unit,
+        aggregate=aggregate,
+        bounds=tuple(json.loads(bounds)),
+        series_limit=limit,
+    )
+
+
+def family_of(connection: sqlite3.Connection, sample: MetricSample) -> Family:
+    """The family that a sample reports to. A bare sample defines what nobody else has defined."""
+    found = definition(connection, sample.name)
+    bounds = sample.value.bounds if isinstance(sample.value, HistogramValue) else ()
+    if found is None:
+        found = Family(
+            sample.name,
+            sample.kind,
+            placeholder_help(sample.name),
+            bounds=bounds,
+            series_limit=DEFAULT_SERIES_LIMIT,
+        )
+        register(connection, [found])
+    elif bounds and not found.bounds and found.kind is MetricKind.HISTOGRAM:
+        register(connection, [_with_bounds(found, bounds)])
+        found = _with_bounds(found, bounds)
+    return found
+
+
+def _with_bounds(family: Family, bounds: tuple[float, ...]) -> Family:
+    return dataclasses.replace(family, bounds=bounds)

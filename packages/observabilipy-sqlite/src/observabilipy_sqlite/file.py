@@ -1,0 +1,99 @@
+"""The database file on disk: made private, named by its inode, and never opened by anything but SQLite.
+
+A process that closes *any* descriptor of a file drops all its POSIX locks on it (fcntl(2)), SQLite's included. So
+nothing here opens a database that exists; ``os.stat`` is all that is needed.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from observabilipy.errors import StorageUnavailable
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: there, two first workers may meet, and SQLite's own locks decide
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Identity", "create_if_missing", "identity"]
+
+Identity: TypeAlias = tuple[int, int]
+"""Device and inode: whether a path still names the file that was opened."""
+
+_WAIT_SECONDS = 5.0
+# Guards the making of a file: one thread of this process at a time, also where there is no flock.
+_creation = threading.Lock()
+
+
+def identity(path: Path) -> Identity | None:
+    """Which file the path names now, or None when there is none to be seen."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def create_if_missing(path: Path) -> None:
+    """Make an empty file that only its owner may read and write; SQLite gives -wal and -shm the same mode.
+
+    A symbolic link to a file is followed, one that leads nowhere is refused.
+
+    Raises:
+        StorageUnavailable: it cannot be made here; the message says why and what to do.
+    """
+    try:
+        if identity(path) is None:
+            with _creation, _directory_lock(path.parent):
+                if identity(path) is None:
+                    _create(path)
+    except OSError as error:
+        raise StorageUnavailable(f"cannot create {path}: {_reason(path, error)}") from error
+
+
+def _create(path: Path) -> None:
+    # Left behind by a database that somebody deleted. Other workers may still have them open; a new database that
+    # shared their -shm would read a WAL that is not its own.
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    os.close(os.open(path, flags, 0o600))
+
+
+@contextlib.contextmanager
+def _directory_lock(directory: Path) -> Iterator[None]:
+    """Let one process at a time make files here, so that nobody removes the -wal of a database made a moment ago."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    give_up = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+
+
+def _reason(path: Path, error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        return "it is a symbolic link that leads nowhere: create the file it names, or remove the link"
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"there is no directory {path.parent}: create it, or choose another path"
+    if isinstance(error, PermissionError):
+        return f"no permission to write in {path.parent}: allow it, or choose another path"
+    return error.strerror or str(error)

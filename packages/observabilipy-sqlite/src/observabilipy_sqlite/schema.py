@@ -1,0 +1,202 @@
+"""What the file holds: the tables, and the settings of every connection to it."""
+
+import secrets
+import sqlite3
+import time
+from typing import Literal, TypeAlias
+
+from observabilipy.errors import ConfigurationError, StorageUnavailable
+
+__all__ = ["BUSY_SECONDS", "Synchronous", "check_library", "prepare"]
+
+Synchronous: TypeAlias = Literal["normal", "full"]
+"""When SQLite waits for the disk: at checkpoints, or at every commit."""
+
+BUSY_SECONDS = 5.0
+"""How long a connection waits for another one's lock before it gives up."""
+
+_APPLICATION_ID = 0x6F627379  # "obsy"
+_VERSION = 1
+_OLDEST_LIBRARY = (3, 37, 0)  # STRICT tables
+
+_PRAGMAS = (
+    # Commits and checkpoints of two connections must never overlap: SQLite before 3.51.3 may lose commits then ("The
+    # WAL Reset Bug", sqlite.org/wal.html). All checkpoints are those of Database.checkpoint, under the write lock.
+    "PRAGMA wal_autocheckpoint = 0",
+    # Let the WAL shrink to this when it begins anew after a burst.
+    "PRAGMA journal_size_limit = 4194304",
+    # Some builds overwrite deleted rows with zeros, which makes retention ten times dearer. Logs are no secrets vault.
+    "PRAGMA secure_delete = OFF",
+    # Sorting must work where /tmp is full or read-only.
+    "PRAGMA temp_store = MEMORY",
+)
+
+_TABLES = """
+CREATE TABLE meta (generation TEXT NOT NULL) STRICT;
+
+-- AUTOINCREMENT: a position is never used again. Positions are given under the write lock, so they are commit order.
+CREATE TABLE log (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    timestamp INTEGER NOT NULL,             -- microseconds
+    level TEXT NOT NULL,
+    message TEXT NOT NULL,
+    attributes TEXT NOT NULL,               -- a JSON object
+    bytes INTEGER NOT NULL                  -- of message and attributes in UTF-8
+) STRICT;
+CREATE INDEX log_by_time ON log (timestamp);
+CREATE INDEX log_by_level ON log (level, timestamp);
+
+-- What the log holds, changed in the same transactions: counting must not read the log.
+CREATE TABLE level (
+    name TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE family (
+    name TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    help TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    aggregate TEXT NOT NULL,
+    bounds TEXT NOT NULL,                   -- a JSON array; empty until the first histogram if none were defined
+    series_limit INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A series that ended stays here for as long as the history mentions it.
+CREATE TABLE series (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    labels TEXT NOT NULL,                   -- a JSON object, names sorted
+    overflow INTEGER NOT NULL,              -- 1: all its labels are __overflow__, the series limit is not for it
+    created INTEGER NOT NULL,               -- microseconds
+    reported INTEGER NOT NULL,              -- microseconds
+    ended INTEGER,                          -- microseconds; NULL while it lives
+    UNIQUE (name, kind, labels)
+) STRICT;
+
+-- ANY keeps whole numbers whole up to 2**63 and floats floats. NULL is NaN, which SQLite cannot store.
+-- A histogram is JSON: [bounds, counts, sum]. A gauge's value is that of the latest commit.
+CREATE TABLE total (
+    series INTEGER PRIMARY KEY,
+    value ANY
+) STRICT;
+
+-- Gauges with "sum", "min" and "max": the latest value of each worker. Worker '' is no worker and never expires.
+CREATE TABLE gauge (
+    series INTEGER NOT NULL,
+    worker TEXT NOT NULL,
+    value ANY,
+    PRIMARY KEY (series, worker)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX gauge_by_worker ON gauge (worker);
+
+-- The newest example of each bucket; bucket 0 of a counter.
+CREATE TABLE exemplar (
+    series INTEGER NOT NULL,
+    bucket INTEGER NOT NULL,
+    labels TEXT NOT NULL,                   -- a JSON object
+    value ANY,
+    timestamp INTEGER,                      -- microseconds; NULL where unknown
+    PRIMARY KEY (series, bucket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE worker (
+    id TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,              -- of its latest batch
+    expires INTEGER NOT NULL,               -- microseconds
+    swept INTEGER NOT NULL,                 -- 1: it had expired and its gauges are gone; it must report them again
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    worker TEXT NOT NULL,
+    expires INTEGER NOT NULL                -- microseconds
+) STRICT;
+
+CREATE TABLE history (
+    timestamp INTEGER PRIMARY KEY,          -- microseconds
+    points INTEGER NOT NULL,                -- series in the frame
+    frame BLOB NOT NULL                     -- zlib of a JSON object: series id -> number, or [bounds, counts, sum]
+) STRICT;
+"""
+
+
+def check_library() -> None:
+    """Raise ConfigurationError when the SQLite that Python was built with is too old."""
+    if sqlite3.sqlite_version_info < _OLDEST_LIBRARY:
+        wanted = ".".join(map(str, _OLDEST_LIBRARY))
+        raise ConfigurationError(
+            f"observabilipy-sqlite needs SQLite {wanted} or newer, this Python has {sqlite3.sqlite_version}:"
+            " use a newer Python build, or memory://"
+        )
+
+
+def prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
+    """Settle a new connection: its settings, and the tables when the file is new.
+
+    Raises:
+        StorageUnavailable: the database belongs to another program or a newer version of this one.
+        sqlite3.Error: as it comes.
+    """
+    version = _version(connection)
+    _use_wal(connection)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    # NORMAL: a power failure may take the commits since the last checkpoint, never the file; kill -9 takes nothing.
+    connection.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
+    if version == 0:
+        _create(connection)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    # One statement, one snapshot: another worker may be creating the tables.
+    application, version, tables = connection.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
+    if (application, version, tables) == (0, 0, 0):
+        return 0
+    if application != _APPLICATION_ID:
+        raise StorageUnavailable("it is a database of another program: choose another path")
+    if version != _VERSION:
+        raise StorageUnavailable(
+            f"its format is version {version}, this observabilipy-sqlite reads version {_VERSION}:"
+            " use the version that wrote it, or choose another path"
+        )
+    return int(version)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging, which the file remembers.
+
+    The switch needs a moment alone, and SQLite does not wait for that in every case: two connections that both hold
+    a read lock would wait for each other.
+    """
+    give_up = time.monotonic() + BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > give_up:
+                raise
+            time.sleep(0.005)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(connection) == 0:  # else another worker was faster
+            for statement in _TABLES.split(";\n"):
+                connection.execute(statement)
+            connection.execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(4),))
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
