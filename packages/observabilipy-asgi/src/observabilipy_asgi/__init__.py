@@ -1,1 +1,6 @@
-"""observabilipy."""
+"""observabilipy for any ASGI application: request metrics, an access log, /metrics and /logs."""
+
+from observabilipy_asgi.app import ObservabilityApp
+from observabilipy_asgi.middleware import ObservabilityMiddleware
+
+__all__ = ["ObservabilityApp", "ObservabilityMiddleware"]

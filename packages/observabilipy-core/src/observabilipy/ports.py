@@ -114,7 +114,7 @@ class MetricsStoragePort(Protocol):
         ...
 
     async def count_samples(self) -> int:
-        """How many points the history holds, over all series, marks of ends among them."""
+        """How many points the history holds, over all series; whether marks of ends count is the store's affair."""
         ...
 
     async def delete_history_before(self, timestamp: float) -> int:
