@@ -5,7 +5,7 @@ import sqlite3
 from observabilipy.models import to_micros
 from observabilipy.ports import Worker
 
-__all__ = ["acquire_lease", "end", "is_new_batch", "sees", "sweep"]
+__all__ = ["acquire_lease", "end", "is_new_batch", "is_told_of_expiry", "sees", "sweep"]
 
 _REMEMBERED = 30 * 86_400 * 1_000_000  # how long after its end a worker's batches can still be recognised
 

@@ -54,7 +54,7 @@ class DefinitionContract:
             await storage.register(families)
             await storage.register(families)
             await storage.write_samples([counter("a_seconds_total"), gauge("g", 1), observed("h", (1, 2), 1)])
-            got = [definition_of(family) for family in await families_of(storage)]
+            got = [_definition_of(family) for family in await families_of(storage)]
 
             assert got == families, got
 
@@ -76,7 +76,7 @@ class DefinitionContract:
             await storage.write_samples([gauge("g_seconds", 1)])
             newest = Family("g_seconds", MetricKind.GAUGE, "New.", "seconds", aggregate="min", series_limit=5)
             await storage.register([newest])
-            got = [definition_of(family) for family in await families_of(storage)]
+            got = [_definition_of(family) for family in await families_of(storage)]
 
             assert got == [newest], got
 
@@ -182,7 +182,7 @@ def _of_kind(kind: MetricKind) -> Family:
     return Family("x", kind, "X.", bounds=(1,) if kind is MetricKind.HISTOGRAM else ())
 
 
-def definition_of(family: Family) -> Family:
+def _definition_of(family: Family) -> Family:
     return Family(
         family.name,
         family.kind,

@@ -1,0 +1,83 @@
+"""Route: what the scope tells about where a request went, read after the application has routed it.
+
+Nothing is matched a second time: frameworks leave what they found in the scope. Starlette and FastAPI name it under
+``route``, Litestar under ``path_template``; FastAPI 0.137 and newer keep the prefixes of included routers elsewhere. An
+application may put a template under ``observabilipy.route`` itself.
+"""
+
+from inspect import isroutine
+from typing import Any
+
+from observabilipy_asgi.protocol import Scope
+
+__all__ = ["relative_path", "route_template"]
+
+_REST = "/{path}"
+"""How Starlette spells whatever stands below a mounted application."""
+
+
+def relative_path(scope: Scope) -> str:
+    """The path as the application sees it: without the ``root_path``, where the path begins with it.
+
+    Servers and frameworks disagree on whether ``path`` holds the mount or not, so both are understood.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path.removeprefix(root) or "/" if path == root or path.startswith(f"{root}/") else path
+
+
+def route_template(scope: Scope) -> str | None:
+    """The template that matched, such as ``/orders/{id}``; None when none did or the framework does not say.
+
+    It has few values whatever clients send: a path of theirs is given only where a route without parameters took it.
+    """
+    template = _named_template(scope)
+    if "app_root_path" in scope:  # Starlette went through a mount
+        return _mount_prefix(scope, template or "") + (template or _REST)
+    if template is None and _is_literal(scope):
+        return relative_path(scope)
+    return template
+
+
+def _named_template(scope: Scope) -> str | None:
+    given = scope.get("observabilipy.route") or scope.get("path_template")
+    if isinstance(given, str):
+        return given
+    route = _effective_route(scope)
+    path = getattr(route, "path", None)
+    template = getattr(route, "path_format", None) or path
+    if not isinstance(template, str) or not template or template == f"{path}{_REST}":  # a mount: root_path holds it
+        return None
+    return template
+
+
+def _effective_route(scope: Scope) -> Any:  # Any: the classes of frameworks that are not imported here
+    """The route with the prefixes of the routers that include it, where FastAPI keeps them apart."""
+    route = scope.get("route")
+    fastapi = scope.get("fastapi")
+    context = fastapi.get("effective_route_context") if isinstance(fastapi, dict) else None
+    # It may be left from an application around a mounted one, and then belongs to another route. What has no path is
+    # the included router itself, which FastAPI 0.137 names in the route's place.
+    if context is None or (hasattr(route, "path") and route is not context.original_route):
+        return route
+    return getattr(context, "starlette_route", None) or context
+
+
+def _is_literal(scope: Scope) -> bool:
+    """Whether a route without parameters matched, but did not say its name, as FastAPI's own ``/docs``."""
+    return "route" not in scope and not scope.get("path_params") and isroutine(scope.get("endpoint"))
+
+
+def _mount_prefix(scope: Scope, template: str) -> str:
+    """What was mounted where, with the names of parameters in the place of their values."""
+    root: str = scope.get("root_path", "")
+    outside: str = scope["app_root_path"]
+    prefix = root.removeprefix(outside) + "/" if root.startswith(outside) else "/"
+    values = scope.get("path_params", {})
+    names = [name for name in values if f"{{{name}}}" not in template]
+    for name in names:
+        spelled = f"/{values[name]}/"
+        if spelled not in prefix:  # a convertor changed the value ("007"), so its place is not known
+            return "".join(f"/{{{each}}}" for each in names)
+        prefix = prefix.replace(spelled, f"/{{{name}}}/", 1)
+    return prefix.removesuffix("/")
