@@ -1,7 +1,5 @@
 """Observability built into a Python service: metrics and structured logs, kept where the service runs."""
 
-from typing import TYPE_CHECKING
-
 from observabilipy.current import current, install
 from observabilipy.encoding.exposition import encode_family, encode_metrics
 from observabilipy.encoding.ndjson import encode_entry, encode_logs
@@ -15,6 +13,7 @@ from observabilipy.errors import (
     UnsupportedQuery,
 )
 from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
+from observabilipy.logging_handler import LoggingHandler
 from observabilipy.models import (
     Exemplar,
     Family,
@@ -45,9 +44,6 @@ from observabilipy.storage import (
     RingBufferMetricsStorage,
     open_storage,
 )
-
-if TYPE_CHECKING:
-    from observabilipy.logging_handler import LoggingHandler
 
 __all__ = [
     "ConfigurationError",
@@ -97,12 +93,3 @@ __all__ = [
     "install",
     "open_storage",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Bring in LoggingHandler when it is asked for: it alone needs the logging module."""
-    if name == "LoggingHandler":
-        from observabilipy.logging_handler import LoggingHandler
-
-        return LoggingHandler
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

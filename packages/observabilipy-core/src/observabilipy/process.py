@@ -5,12 +5,14 @@ A runtime sleeps until the first record. Hot paths look at ``asleep`` and nothin
 module in a few nanoseconds, and is True only before the first record and after a fork.
 """
 
+import atexit
 import os
 import signal
 import sys
 import threading
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Protocol
 
@@ -22,6 +24,7 @@ __all__ = [
     "dismiss",
     "enrol",
     "is_child",
+    "no_fork",
     "sleep",
     "wake",
     "watch",
@@ -115,13 +118,18 @@ def is_child() -> bool:
 _hooked = False
 
 
+@contextmanager
+def no_fork() -> Iterator[None]:
+    """Forks by other threads wait until this block is over. For moments that a child could not bear to inherit."""
+    with _forking:
+        yield
+
+
 def _install_hooks() -> None:
     global _hooked  # noqa: PLW0603 - see enrol
     if _hooked:
         return
     _hooked = True
-    import atexit
-
     atexit.register(_close_all)
     if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

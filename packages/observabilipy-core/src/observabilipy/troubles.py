@@ -3,6 +3,7 @@
 A warning goes to the logger ``observabilipy``, which our own logging handler never takes, so nothing feeds itself.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
@@ -87,8 +88,6 @@ class Troubles:
             return
         self._warned.add(key)
         with suppress(Exception):  # a handler of the application may raise anything
-            import logging
-
             logging.getLogger("observabilipy").warning("%s", message)
 
     def _add(self, name: str, help: str, amount: float = 1, **labels: str) -> None:

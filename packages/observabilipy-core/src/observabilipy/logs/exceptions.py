@@ -3,6 +3,7 @@
 Source of the names: OpenTelemetry semantic conventions, "Exceptions on logs". Local variables are never included.
 """
 
+import traceback
 from types import TracebackType
 from typing import TypeAlias
 
@@ -16,8 +17,6 @@ def exception_attributes(info: ExceptionInfo | tuple[None, None, None]) -> dict[
     kind, error, trace = info
     if kind is None or error is None:
         return {}
-    import traceback
-
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything; recording never does

@@ -1,5 +1,6 @@
 """LogEntry: one thing that happened."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,8 +79,6 @@ class LogEntry:
 
 def _of_number(number: int) -> tuple[str, str | None]:
     """The level of a logging number, and the name that logging has for it when that is another one."""
-    import logging
-
     level = level_of_number(number)
     name = logging.getLevelName(number)
     return level, None if name in {level, "WARN", "FATAL"} else name

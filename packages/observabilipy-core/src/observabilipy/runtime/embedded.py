@@ -2,12 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Self
 
 from observabilipy import process
+from observabilipy.awaiting import await_here
 from observabilipy.errors import ConfigurationError
 from observabilipy.instruments.registry import Registry
 from observabilipy.logs.buffer import LogBuffer
@@ -18,12 +21,8 @@ from observabilipy.runtime.delivery import Delivery
 from observabilipy.storage.memory import MemoryStorage
 from observabilipy.storage.plain import PlainStorage
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 __all__ = ["EmbeddedRuntime"]
 
-_T = TypeVar("_T")
 _RETRY_SECONDS = 1.0
 _MAINTENANCE_SECONDS = 1.0
 _LEASE_SECONDS = 5.0
@@ -110,7 +109,7 @@ class EmbeddedRuntime:
         self._news = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._waiting: list[Future[bool]] = []
+        self._waiting: deque[Future[bool]] = deque()
         self._maintained = time.monotonic()
         self._sampled = time.monotonic()
 
@@ -129,7 +128,7 @@ class EmbeddedRuntime:
                 )
                 with suppress(RuntimeError):  # the interpreter is ending: close() writes what there is
                     self._thread.start()
-                self._warn_of_lonely_memory()
+        self._warn_of_lonely_memory()
 
     def pause(self, timeout: float) -> None:
         """Commit what there is and end the thread; the next record starts it again."""
@@ -217,8 +216,6 @@ class EmbeddedRuntime:
         await self.aclose()
 
     def _ask(self) -> "Future[bool]":
-        from concurrent.futures import Future
-
         future: Future[bool] = Future()
         if self._closed:
             future.set_result(True)
@@ -229,8 +226,8 @@ class EmbeddedRuntime:
         return future
 
     def _take_waiting(self) -> "list[Future[bool]]":
-        waiting, self._waiting = self._waiting, []
-        return waiting
+        """Those who asked so far. One by one: a list that is swapped could be appended to afterwards."""
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
     def _hurry(self) -> None:
         self._news.set()
@@ -280,10 +277,10 @@ class EmbeddedRuntime:
         self._sampled = time.monotonic()
         now = self._clock()
         self.storage.sample_history(now)
-        self._task("retention of logs", lambda: _wait(apply_log_retention(self.storage, self.log_retention, now)))
+        self._task("retention of logs", lambda: await_here(apply_log_retention(self.storage, self.log_retention, now)))
         self._task(
             "retention of the history",
-            lambda: _wait(apply_history_retention(self.storage, self.history_retention, now)),
+            lambda: await_here(apply_history_retention(self.storage, self.history_retention, now)),
         )
 
     def _task(self, name: str, work: Callable[[], object]) -> None:
@@ -323,17 +320,9 @@ def _check_policies(logs: object, history: object) -> None:
     plan_history_retention(history, 0.0)  # a policy that no history can keep is refused here, not by the thread
 
 
-def _wait(work: Coroutine[Any, Any, _T]) -> _T:  # Any: what it yields to its loop is the loop's business
-    """Drive a storage's async method from the runtime's thread, on a loop of its own."""
-    import asyncio
-
-    return asyncio.run(work)
-
-
 async def _off_loop(work: Callable[[], object]) -> None:
     """Do blocking work in a thread of its own: the loop's default executor belongs to the application."""
     from asyncio import wrap_future
-    from concurrent.futures import Future
 
     future: Future[None] = Future()
 

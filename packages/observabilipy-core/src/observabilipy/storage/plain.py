@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from observabilipy.awaiting import await_here
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import (
     Family,
@@ -124,7 +125,7 @@ class PlainStorage:
         The report is empty: plain ports do not tell what they could not take as it was.
         """
         if batch.sequence > self._committed.get(batch.worker.id, 0):
-            _run(self._write(batch))
+            await_here(self._write(batch))
             self._committed[batch.worker.id] = batch.sequence
         return CommitReport()
 
@@ -153,7 +154,7 @@ class PlainStorage:
 
     def close(self) -> None:
         """Close both."""
-        _run(self.aclose())
+        await_here(self.aclose())
 
     async def _write(self, batch: Batch) -> None:
         steps: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (  # Any: what a coroutine yields is its loop's
@@ -172,10 +173,3 @@ class PlainStorage:
 def _check_port(name: str, storage: object, port: type) -> None:
     if not isinstance(storage, port):
         raise ConfigurationError(f"{name} must be a {port.__name__}, got {storage!r}: it lacks methods of that port")
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:  # Any: as above
-    """Drive an async method on a loop of this thread's own."""
-    import asyncio
-
-    asyncio.run(work)
