@@ -72,9 +72,10 @@ def test_foreign_numbers_are_converted_before_they_are_added() -> None:
         (-0.5, "negative"),
         (math.nan, "not_finite"),
         (math.inf, "not_finite"),
-        ("3", "not_finite"),
-        (None, "not_finite"),
-        (object(), "not_finite"),
+        ("3", "not_a_number"),
+        (None, "not_a_number"),
+        (object(), "not_a_number"),
+        (10**400, "not_finite"),
     ],
 )
 def test_a_refused_amount_is_counted_and_changes_nothing(amount: float, reason: str) -> None:

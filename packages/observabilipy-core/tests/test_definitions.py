@@ -158,6 +158,7 @@ def test_a_process_holds_no_more_series_than_the_limit_and_counts_the_rest_as_ov
         counter("orders_total", labels={"tier": "0", "city": "x"}, timestamp=1.0),
         counter("orders_total", labels={"tier": "1", "city": "x"}, timestamp=1.0),
         counter("orders_total", 8, labels={"tier": "__overflow__", "city": "__overflow__"}, timestamp=1.0),
+        counter("observabilipy_series_overflow_total", 8, labels={"family": "orders_total"}, timestamp=1.0),
     ]
 
 
@@ -165,12 +166,16 @@ def test_gauges_beyond_the_limit_are_refused_and_counted() -> None:
     registry = Registry()
     queue = registry.gauge("queue", "Queue.", ("name",), series_limit=1)
     assert isinstance(queue, Labelled)
-    for name in "ab":
+    for name in "abb":
         queue.labels(name).set(1)
-    first = registry.collect(1.0)
-    first.confirm()
+    collection = registry.collect(1.0)
 
-    assert ([sample.labels for sample in first.gauges], [s.labels for s in registry.collect(1.0).samples]) == (
+    assert ([sample.labels for sample in collection.gauges], collection.samples) == (
         [{"name": "a"}],
-        [{"reason": "series_limit"}],
+        [counter("observabilipy_rejected_total", 2, labels={"reason": "series_limit"}, timestamp=1.0)],
     )
+
+
+def test_the_librarys_own_names_are_reserved() -> None:
+    with pytest.raises(ConfigurationError, match="names that begin with 'observabilipy_' are the library's own"):
+        Registry().counter("observabilipy_rejected_total", "Mine.", ())

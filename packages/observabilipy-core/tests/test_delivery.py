@@ -142,8 +142,11 @@ async def test_hostile_records_are_stored_as_well_as_possible_and_hold_nothing_u
         def __str__(self) -> str:
             raise RuntimeError
 
+    cycle: dict[object, object] = {"n": 1}
+    cycle["me"] = cycle
+    cycle[Hostile()] = [cycle] * 100
     scene = Scene()
-    scene.buffer.append("INFO", 1.0, "INFO", Hostile(), {"x": Hostile()}, {})
+    scene.buffer.append("INFO", 1.0, "INFO", Hostile(), {"x": Hostile(), "cycle": cycle}, {})
     scene.buffer.append("INFO", float("nan"), "INFO", "no time", {}, {})
     scene.log("after")
     scene.delivery.deliver()
@@ -156,11 +159,61 @@ async def test_hostile_records_are_stored_as_well_as_possible_and_hold_nothing_u
 
 
 async def test_a_thousand_entries_go_in_one_batch_and_more_in_several() -> None:
-    scene = Scene()
+    scene = Scene(max_backlog_bytes=2**24)
     scene.log(*map(str, range(2_500)))
     scene.delivery.deliver()
 
     assert (await scene.messages(), scene.delivery._sequence) == (list(map(str, range(2_500))), 3)
+
+
+async def test_one_series_that_cannot_be_reported_holds_nothing_up() -> None:
+    scene = Scene()
+    huge = scene.registry.gauge("huge", "Huge.", (), aggregate="sum")
+    wait = scene.registry.histogram("wait", "Waiting.", ())
+    assert isinstance(huge, Gauge)
+    for _ in range(30):
+        huge.inc(10**308)
+        wait.observe(10**308)
+        scene.jobs.inc(10**308)
+    scene.log("there")
+    scene.delivery.deliver()
+    huge.set(2)
+    scene.jobs.inc()
+    scene.delivery.deliver()
+
+    assert (await scene.messages(), await scene.total(), await scene.total("huge")) == (["there"], {"": 1}, {"": 2})
+
+
+async def test_a_family_that_was_given_up_with_its_batch_is_defined_by_the_next_one() -> None:
+    scene = Scene()
+    queue = scene.registry.gauge("queue", "Jobs that wait.", (), aggregate="max")
+    assert isinstance(queue, Gauge)
+    queue.set(5)
+    scene.storage.before = TypeError("cannot store this")
+    for _ in range(3):
+        scene.delivery.deliver()
+    scene.storage.before = None
+    queue.set(4)
+    scene.delivery.deliver()
+
+    assert [(f.help, f.aggregate) async for f in scene.storage.totals(["queue"])] == [("Jobs that wait.", "max")]
+
+
+async def test_what_the_storage_does_not_take_before_the_end_is_counted_as_dropped() -> None:
+    scene = Scene()
+    scene.storage.before = StorageUnavailable("the disk is full")
+    scene.log("a", "b")
+    scene.delivery.deliver()
+    scene.log("c")
+    scene.delivery.deliver()
+    scene.delivery.abandon()
+    dropped = [
+        (sample.labels, sample.value)
+        for sample in scene.registry.collect(1.0).samples
+        if sample.name == "observabilipy_log_entries_dropped_total"
+    ]
+
+    assert dropped == [({"level": "INFO", "reason": "closed"}, 3)]
 
 
 async def test_a_worker_that_was_silent_for_too_long_reports_its_gauges_again() -> None:

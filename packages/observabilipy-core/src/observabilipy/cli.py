@@ -56,4 +56,6 @@ def _installed() -> tuple[dict[str, Command], dict[str, str]]:
             commands[point.name] = point.load()
         except ImportError as error:
             missing.setdefault(point.name, error.name or point.value)
+        except Exception as error:  # noqa: BLE001 - a broken package must not take the other commands with it
+            print(f"observabilipy: the command {point.name!r} is broken: {error}", file=sys.stderr)
     return commands, missing

@@ -7,7 +7,7 @@ from observabilipy.errors import ConfigurationError
 if TYPE_CHECKING:
     from observabilipy.observability import Observability
 
-__all__ = ["current", "install"]
+__all__ = ["current", "install", "installed"]
 
 _installed: "list[Observability]" = []
 
@@ -24,8 +24,14 @@ def current() -> "Observability":
     Raises:
         ConfigurationError: none was installed yet.
     """
-    if not _installed:
+    obs = installed()
+    if obs is None:
         raise ConfigurationError(
             "this process has no Observability yet: call instrument(app, ...) or install(Observability(...)) first"
         )
-    return _installed[0]
+    return obs
+
+
+def installed() -> "Observability | None":
+    """The process's Observability, or None before there is one."""
+    return _installed[0] if _installed else None

@@ -4,10 +4,10 @@ import logging
 from itertools import islice
 
 from observabilipy import process
-from observabilipy.current import current
+from observabilipy.current import installed
 from observabilipy.logs.context import current_context
 from observabilipy.logs.exceptions import exception_attributes
-from observabilipy.models import level_of_number
+from observabilipy.models import RANKS, level_of_number
 from observabilipy.observability import Observability
 
 __all__ = ["LoggingHandler"]
@@ -22,7 +22,7 @@ class LoggingHandler(logging.Handler):
 
     Args:
         obs: where to; the process's current one if left out, looked up at each record, so that ``dictConfig`` may
-            come first.
+            come first. What is logged before there is one is not kept.
         level: as for every handler.
     """
 
@@ -45,12 +45,15 @@ class LoggingHandler(logging.Handler):
         """Take one record; never raises."""
         if record.name.partition(".")[0] in _OURS:
             return
+        obs = self._obs or installed()
+        rank = level_of_number(record.levelno)
+        if obs is None or RANKS[rank] < RANKS[obs.level]:
+            return
         try:
-            obs = self._obs or current()
             if process.asleep:
                 process.wake()
             obs.buffer.append(
-                level_of_number(record.levelno),
+                rank,
                 record.created,
                 record.levelno,
                 _message(record),
@@ -77,6 +80,8 @@ def _attributes(record: logging.LogRecord) -> dict[str, object]:
     for name, value in islice(record.__dict__.items(), _STANDARD, None):
         if name not in _ADDED_BY_LOGGING:
             attributes[str(name)] = value
+    if record.stack_info:
+        attributes["stack_info"] = record.stack_info
     if record.exc_info:
         attributes |= exception_attributes(record.exc_info)
     return attributes

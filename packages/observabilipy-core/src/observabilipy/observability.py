@@ -78,7 +78,7 @@ class Observability:
         clock: Clock = time.time,
     ) -> None:
         _check_durability(log_durability)
-        level = _known_level(level)
+        self.level = level = _known_level(level)
         self.service = service
         self._auth = auth
         self._metrics_auth = metrics_auth
@@ -300,7 +300,7 @@ def _storages(
 ) -> tuple[LogStoragePort, MetricsStoragePort | None]:
     if isinstance(storage, str):
         return open_storage(storage), None
-    if isinstance(storage, tuple):
+    if isinstance(storage, tuple) and len(storage) == 2:
         return storage
     if not isinstance(storage, LogStoragePort):
         raise ConfigurationError(
@@ -310,7 +310,7 @@ def _storages(
 
 
 def _known_level(level: str) -> str:
-    name = level_name(level) if isinstance(level, str) and level.strip() else level
+    name = level_name(level) if isinstance(level, str) and level.strip() else ""
     if name not in RANKS:
         raise ConfigurationError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
     return name

@@ -1,16 +1,13 @@
 """Counter: a number that only grows."""
 
-import math
 from collections.abc import Mapping
 
 from observabilipy import process
-from observabilipy.instruments.number import finite
+from observabilipy.instruments.number import LARGEST, finite, shown
 from observabilipy.models import MetricKind, MetricSample
 from observabilipy.troubles import Troubles
 
 __all__ = ["Counter"]
-
-_INFINITY = math.inf
 
 
 class Counter:
@@ -37,21 +34,25 @@ class Counter:
         if process.asleep:
             process.wake()
         if amount.__class__ is not int and amount.__class__ is not float:
-            amount = self._convert(amount)
-        if 0 <= amount < _INFINITY:
+            number = finite(amount)
+            if number is None:
+                self._refuse(amount)
+                return
+            amount = number
+        if 0 <= amount <= LARGEST:
             self._value += amount
         else:
             self._refuse(amount)
 
-    def _convert(self, amount: object) -> float:
-        number = finite(amount)
-        return math.nan if number is None else number
-
-    def _refuse(self, amount: object) -> None:  # also for finite amounts that add up to infinity
-        reason = "negative" if isinstance(amount, int | float) and amount < 0 else "not_finite"
-        self._troubles.rejected(
-            reason, f"{self._name}.inc() takes a finite number of 0 or more, got {amount!r}: use a gauge to go down"
-        )
+    def _refuse(self, amount: object) -> None:  # also finite amounts that add up to more than any float
+        if not isinstance(amount, int | float):
+            reason = "not_a_number"
+        elif amount < 0:
+            reason = "negative"
+        else:
+            reason = "not_finite"
+        rule = f"{self._name}.inc() takes a finite number of 0 or more"
+        self._troubles.rejected(reason, f"{rule}, got {shown(amount)}: use a gauge to go down")
 
     def collect(self, now: float) -> tuple[MetricSample, float] | None:
         """The increment since the last report, and the mark to confirm when it was committed."""
@@ -59,7 +60,7 @@ class Counter:
         increment = mark if self._reported is None else mark - self._reported
         if increment == 0 and self._reported is not None:
             return None
-        if not increment < _INFINITY:
+        if not increment <= LARGEST:
             self._value = self._reported = 0
             self._refuse(increment)
             return None

@@ -5,7 +5,7 @@ from contextlib import _GeneratorContextManager, contextmanager
 
 from observabilipy import process
 from observabilipy.errors import ConfigurationError
-from observabilipy.instruments.number import finite, plain_number
+from observabilipy.instruments.number import finite, plain_number, shown
 from observabilipy.models import Aggregate, MetricKind, MetricSample
 from observabilipy.troubles import Troubles
 
@@ -37,7 +37,7 @@ class Gauge:
         """Set the gauge. NaN and the infinities are allowed; what is no number is refused and counted."""
         if process.asleep:
             process.wake()
-        if value.__class__ is not float and value.__class__ is not int:
+        if value.__class__ is not float:
             number = plain_number(value)
             if number is None:
                 self._refuse("set", value)
@@ -56,13 +56,11 @@ class Gauge:
             process.wake()
         if self._aggregate != "sum":
             raise self._needs_sum("inc")
-        if amount.__class__ is not int:
-            number = finite(amount)
-            if number is None:
-                self._refuse("inc", amount)
-                return
-            amount = number
-        self._value += amount
+        number = finite(amount)
+        if number is None:
+            self._refuse("inc", amount)
+            return
+        self._value += number
         self._version += 1
 
     def dec(self, amount: float = 1) -> None:
@@ -104,12 +102,17 @@ class Gauge:
         )
 
     def _refuse(self, method: str, value: object) -> None:
-        self._troubles.rejected("not_a_number", f"{self._name}.{method}() takes a number, got {value!r}")
+        self._troubles.rejected("not_a_number", f"{self._name}.{method}() takes a number, got {shown(value)}")
 
     def collect(self, now: float) -> tuple[MetricSample, int] | None:
         """The value if it was set since the last report, and the mark to confirm when it was committed."""
         mark = self._version
         if mark == self._reported:
+            return None
+        if plain_number(self._value) is None:  # integers that add up to more than any float
+            self._value = 0
+            self._reported = mark
+            self._refuse("inc", "a sum beyond all floats")
             return None
         return MetricSample(self._name, self._value, self._labels, MetricKind.GAUGE, now), mark
 

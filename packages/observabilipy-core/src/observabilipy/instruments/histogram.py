@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 from observabilipy import process
-from observabilipy.instruments.number import finite
+from observabilipy.instruments.number import finite, shown
 from observabilipy.instruments.timer import Timer
 from observabilipy.models import HistogramValue, MetricKind, MetricSample
 from observabilipy.troubles import Troubles
@@ -52,15 +52,15 @@ class Histogram:
         return Timer(self.observe)
 
     def _refuse(self, value: object) -> None:
-        reason = "not_finite" if isinstance(value, float) else "not_a_number"
-        self._troubles.rejected(reason, f"{self._name}.observe() takes a finite number, got {value!r}")
+        reason = "not_finite" if isinstance(value, int | float) else "not_a_number"
+        self._troubles.rejected(reason, f"{self._name}.observe() takes a finite number, got {shown(value)}")
 
     def collect(self, now: float) -> tuple[MetricSample, list[float]] | None:
         """The observations since the last report, and the mark to confirm when they were committed."""
         mark = self._state[:]
         if mark == self._reported:
             return None
-        if not math.isfinite(mark[-1]):  # finite observations can add up to infinity
+        if finite(mark[-1]) is None:  # finite observations can add up to infinity
             self._state = [0] * len(mark)
             self._reported = self._state[:]
             self._refuse(mark[-1])

@@ -17,11 +17,20 @@ class Labelled(Generic[_T]):
     A process holds no more series than the family's limit; what is beyond shares the series ``__overflow__``.
     """
 
-    __slots__ = ("_limit", "_make", "_name", "_names", "_series")
+    __slots__ = ("_known", "_limit", "_make", "_name", "_names", "_overflowed", "_series")
 
-    def __init__(self, name: str, names: tuple[str, ...], limit: int, make: Callable[[Mapping[str, str]], _T]) -> None:
+    def __init__(
+        self,
+        name: str,
+        names: tuple[str, ...],
+        limit: int,
+        make: Callable[[Mapping[str, str]], _T],
+        overflowed: Callable[[], None],
+    ) -> None:
         self._name = name
         self._names = names
+        self._known = frozenset(names)
+        self._overflowed = overflowed
         self._limit = limit
         self._make = make
         self._series: dict[tuple[str, ...], _T] = {}
@@ -46,7 +55,7 @@ class Labelled(Generic[_T]):
 
     def _find(self, values: tuple[object, ...], by_name: Mapping[str, object]) -> _T:
         given = values
-        if by_name and not values and by_name.keys() == set(self._names):
+        if by_name and not values and by_name.keys() == self._known:
             given = tuple(by_name[name] for name in self._names)
         elif by_name or len(values) != len(self._names):
             raise ConfigurationError(
@@ -57,6 +66,7 @@ class Labelled(Generic[_T]):
         found = self._series.get(key)
         if found is None:
             if len(self._series) >= self._limit and not all(value == OVERFLOW for value in key):
+                self._overflowed()
                 return self._find((OVERFLOW,) * len(key), {})
             # setdefault is atomic: of two threads that make the same series, both get the first.
             found = self._series.setdefault(key, self._make(dict(zip(self._names, key, strict=True))))

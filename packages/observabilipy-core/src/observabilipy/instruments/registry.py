@@ -29,6 +29,7 @@ __all__ = ["Collection", "Instrument", "Registry"]
 
 Instrument: TypeAlias = Counter | Gauge | Histogram
 _I = TypeVar("_I", Counter, Gauge, Histogram)
+_OURS = "observabilipy_"
 
 
 @dataclass(slots=True)
@@ -38,15 +39,18 @@ class Collection:
     samples: list[MetricSample] = field(default_factory=list)
     gauges: list[MetricSample] = field(default_factory=list)
     families: list[Family] = field(default_factory=list)
-    _confirmations: list[Callable[[], None]] = field(default_factory=list)
+    confirmations: list[Callable[[], None]] = field(default_factory=list)
+    registered: Callable[[], None] = field(default=lambda: None)
 
     def __bool__(self) -> bool:
         return bool(self.samples or self.gauges or self.families)
 
-    def confirm(self) -> None:
-        """Move the baselines: all of this is committed."""
-        for confirm in self._confirmations:
+    def confirm(self, *, definitions: bool = True) -> None:
+        """Move the marks: all of this is committed, or all but the definitions."""
+        for confirm in self.confirmations:
             confirm()
+        if definitions:
+            self.registered()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Registry:
     def __init__(self, *, strict: bool = False) -> None:
         self._definitions: dict[str, _Definition] = {}
         self._unregistered: list[Family] = []
+        self._own: dict[tuple[str, tuple[tuple[str, str], ...]], Counter] = {}  # those that count our troubles
         self._lock = threading.RLock()  # guards definitions; recording never takes it
         self.troubles = Troubles(self._count, strict=strict)
 
@@ -113,19 +118,22 @@ class Registry:
             families = self._unregistered[:]
         if families:
             collection.families.extend(families)
-            collection._confirmations.append(lambda: self._registered(len(families)))  # noqa: SLF001 - built here
+            collection.registered = lambda: self._registered(len(families))
         for definition in definitions:
             gauges = definition.family.kind is MetricKind.GAUGE
             target = collection.gauges if gauges else collection.samples
             for series in definition.series():
-                if (found := series.collect(now)) is None:
+                try:
+                    found = series.collect(now)
+                except Exception as error:  # noqa: BLE001 - one bad value must not keep the others from their store
+                    series.begin_anew()
+                    self.troubles.failed(f"collecting {definition.family.name}", error)
                     continue
-                sample, mark = found
-                if gauges and _overflowed(sample.labels):
-                    self.troubles.refused(sample.name, 1)
-                else:
-                    target.append(sample)
-                collection._confirmations.append(_confirmation(series, mark))  # noqa: SLF001 - built here
+                if found is not None:
+                    sample, mark = found
+                    if not (gauges and _beyond_limit(sample.labels)):  # refused, and counted when it was asked for
+                        target.append(sample)
+                    collection.confirmations.append(_confirmation(series, mark))
         return collection
 
     def report_gauges_again(self) -> None:
@@ -159,10 +167,16 @@ class Registry:
                     )
                 return cast("_I | Labelled[_I]", known.instrument)
             self._check_clash(family)
-            instrument = Labelled(family.name, names, family.series_limit, make) if names else make({})
+            instrument = self._labelled(family, names, make) if names else make({})
             self._definitions[family.name] = _Definition(family, names, instrument, _caller())
             self._unregistered.append(family)
             return instrument
+
+    def _labelled(
+        self, family: Family, names: tuple[str, ...], make: Callable[[Mapping[str, str]], _I]
+    ) -> Labelled[_I]:
+        tell = self.troubles.refused if family.kind is MetricKind.GAUGE else self.troubles.overflowed
+        return Labelled(family.name, names, family.series_limit, make, lambda: tell(family.name, 1))
 
     def _check_clash(self, family: Family) -> None:
         """OpenMetrics knows a counter without its ``_total``, so ``jobs_total`` and a gauge ``jobs`` are one name."""
@@ -179,9 +193,13 @@ class Registry:
             del self._unregistered[:count]
 
     def _count(self, name: str, help: str, labels: tuple[tuple[str, str], ...], amount: float) -> None:
-        counter = self.counter(name, help, [label for label, _ in labels])
-        if isinstance(counter, Labelled):
-            counter = counter.labels(*(value for _, value in labels))
+        counter = self._own.get((name, labels))
+        if counter is None:
+            family = Family(name, MetricKind.COUNTER, help)
+            names = [label for label, _ in labels]
+            found = self._define(family, names, lambda values: Counter(name, values, self.troubles))
+            counter = found.labels(*(value for _, value in labels)) if isinstance(found, Labelled) else found
+            self._own[name, labels] = counter
         counter.inc(amount)
 
 
@@ -189,7 +207,7 @@ def _confirmation(series: Instrument, mark: object) -> Callable[[], None]:
     return lambda: series.confirm(mark)  # type: ignore[arg-type]  # a mark of this very series
 
 
-def _overflowed(labels: Mapping[str, str]) -> bool:
+def _beyond_limit(labels: Mapping[str, str]) -> bool:
     return bool(labels) and all(value == OVERFLOW for value in labels.values())
 
 
@@ -205,6 +223,8 @@ def _family(
 ) -> Family:
     try:
         check_reported_name(name, kind)
+        if name.startswith(_OURS):
+            raise ConfigurationError(f"names that begin with {_OURS!r} are the library's own, got {name!r}: rename it")
         if not isinstance(help, str) or not help.strip():
             raise ConfigurationError(f"{name} needs a help text that is not blank: say in a sentence what it counts")
         if kind is MetricKind.HISTOGRAM:
@@ -217,6 +237,8 @@ def _family(
 def _label_names(family: Family, labels: Iterable[str]) -> tuple[str, ...]:
     if isinstance(labels, str):
         raise ConfigurationError(f"labels of {family.name} must be a sequence of names, got {labels!r}: ({labels!r},)")
+    if not isinstance(labels, Iterable):
+        raise ConfigurationError(f"labels of {family.name} must be a sequence of names, got {labels!r}")
     names = tuple(labels)
     try:
         check_label_names(names, family.kind)

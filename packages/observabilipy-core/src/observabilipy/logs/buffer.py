@@ -53,6 +53,10 @@ class LogBuffer:
         self._next_sequence = itertools.count().__next__
         self._limit = self._max_entries  # the first sequence number that finds the buffer full
 
+    def __len__(self) -> int:
+        """How many records wait."""
+        return sum(map(len, self._queues.values()))
+
     def append(  # noqa: PLR0917 - called for every record: keywords cost
         self,
         rank: str,
@@ -79,7 +83,8 @@ class LogBuffer:
                     taken.append(queue.popleft())  # noqa: PERF401 - one by one, so that an IndexError keeps the rest
             except IndexError:  # a full buffer gave up records meanwhile
                 pass
-        self._limit += len(taken)
+        if not self._closed:
+            self._limit += len(taken)
         taken.sort(key=_sequence)
         return taken
 

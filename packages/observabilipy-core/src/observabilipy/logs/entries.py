@@ -1,12 +1,18 @@
 """From records to entries: what the hot path left to do."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from itertools import islice
+from typing import TypeAlias, cast
 
 from observabilipy.logs.buffer import Record
 from observabilipy.models import LogEntry, level_rank
 
-__all__ = ["entry_bytes", "entry_of", "shed"]
+__all__ = ["Measured", "entry_bytes", "entry_of", "shed"]
+
+Measured: TypeAlias = tuple[LogEntry, int]
+"""An entry, and about how many bytes it holds on to."""
+
+_MEASURED_OBJECTS = 1_000
 
 
 def entry_of(record: Record, base: Mapping[str, object]) -> LogEntry:
@@ -25,29 +31,41 @@ def _text(message: object) -> str:
 
 def entry_bytes(entry: LogEntry) -> int:
     """About how much memory an entry holds on to: enough to bound a backlog, cheap enough for each entry."""
-    return 256 + len(entry.message) + sum(64 + len(name) + _size(value) for name, value in entry.attributes.items())
+    return 256 + len(entry.message) + _size(entry.attributes)
 
 
 def _size(value: object) -> int:
-    if isinstance(value, str | bytes):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(64 + len(str(key)) + _size(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return sum(16 + _size(item) for item in value)
-    return 32
+    """Of a value and what it holds, as far as the first thousand objects: it may be a cycle, or a whole world."""
+    size = 0
+    waiting = [value]
+    for _ in range(_MEASURED_OBJECTS):
+        if not waiting:
+            break
+        one = waiting.pop()
+        if isinstance(one, str | bytes):
+            size += 49 + len(one)
+        elif isinstance(one, dict):
+            size += 64 + 48 * len(one)
+            waiting.extend(islice(one.keys(), _MEASURED_OBJECTS))
+            waiting.extend(islice(one.values(), _MEASURED_OBJECTS))
+        elif isinstance(one, list | tuple):
+            size += 56 + 8 * len(one)
+            waiting.extend(islice(one, _MEASURED_OBJECTS))
+        else:
+            size += 32
+    return size
 
 
-def shed(entries: Sequence[LogEntry], max_bytes: int) -> tuple[list[LogEntry], list[LogEntry]]:
+def shed(backlog: Sequence[Measured], max_bytes: int) -> tuple[list[Measured], list[LogEntry]]:
     """Split a backlog into what fits and what is given up: the lowest levels first, the oldest of each."""
-    excess = sum(map(entry_bytes, entries)) - max_bytes
+    excess = sum(size for _, size in backlog) - max_bytes
     if excess <= 0:
-        return list(entries), []
+        return list(backlog), []
     given_up: set[int] = set()
-    for index in sorted(range(len(entries)), key=lambda index: (level_rank(entries[index].level), index)):
+    for index in sorted(range(len(backlog)), key=lambda index: (level_rank(backlog[index][0].level), index)):
         if excess <= 0:
             break
         given_up.add(index)
-        excess -= entry_bytes(entries[index])
-    kept = [entry for index, entry in enumerate(entries) if index not in given_up]
-    return kept, [entries[index] for index in sorted(given_up)]
+        excess -= backlog[index][1]
+    kept = [measured for index, measured in enumerate(backlog) if index not in given_up]
+    return kept, [backlog[index][0] for index in sorted(given_up)]

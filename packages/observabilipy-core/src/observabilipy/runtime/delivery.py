@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from observabilipy.errors import StorageUnavailable
 from observabilipy.instruments.registry import Collection, Registry
 from observabilipy.logs.buffer import LogBuffer, Record
-from observabilipy.logs.entries import entry_of, shed
-from observabilipy.models import Clock, LogEntry, level_of_number
-from observabilipy.ports import Batch, RuntimeStoragePort, Worker
+from observabilipy.logs.entries import Measured, entry_bytes, entry_of, shed
+from observabilipy.models import Clock, level_of_number
+from observabilipy.ports import Batch, CommitReport, RuntimeStoragePort, Worker
 
 __all__ = ["Delivery"]
 
@@ -65,7 +65,7 @@ class Delivery:
         self._clock = clock
         self._monotonic = monotonic
         self._new_id = new_id
-        self._backlog: list[LogEntry] = []
+        self._backlog: list[Measured] = []
         self._worker: Worker | None
         self._parcel: _Parcel | None
         self._forget_worker()
@@ -92,7 +92,10 @@ class Delivery:
         return True
 
     def heartbeat(self) -> None:
-        """Tell the storage that this worker lives, if nothing did so for a third of its lifetime."""
+        """Tell the storage that this worker lives, at least every third of its lifetime.
+
+        Commits keep it alive, too, but only a heartbeat is told that the worker had expired.
+        """
         if self._worker is None or self._monotonic() - self._heard < self._lifetime / 3:
             return
         known = self._storage.heartbeat(self.worker)
@@ -106,6 +109,19 @@ class Delivery:
             self._storage.end_worker(self._worker)
             self._forget_worker()
             self._registry.report_gauges_again()
+
+    def abandon(self) -> None:
+        """Nothing more will be carried: count what is left as dropped."""
+        left = [entry for entry, _ in self._backlog]
+        if self._parcel is not None:
+            left = [*self._parcel.batch.entries, *left]
+        for entry in left:
+            self._troubles.dropped(entry.level, "closed")
+        if left:
+            self._troubles.warn(
+                "abandoned", f"{len(left)} log entries are lost: the storage did not take them before the end"
+            )
+        self._backlog.clear()
 
     def begin_anew(self) -> None:
         """In a forked child: what waits here is the parent's, and this is another worker."""
@@ -122,7 +138,8 @@ class Delivery:
     def _take_records(self) -> None:
         for record in self._buffer.drain():
             try:
-                self._backlog.append(entry_of(record, self._base))
+                entry = entry_of(record, self._base)
+                self._backlog.append((entry, entry_bytes(entry)))
             except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
                 self._troubles.dropped(_level(record), "invalid")
                 self._troubles.failed("reading a log record", error)
@@ -131,12 +148,12 @@ class Delivery:
             self._troubles.dropped(entry.level, "backlog_full")
 
     def _pack(self, collection: Collection) -> _Parcel:
-        entries, self._backlog = self._backlog[:_BATCH_ENTRIES], self._backlog[_BATCH_ENTRIES:]
+        taken, self._backlog = self._backlog[:_BATCH_ENTRIES], self._backlog[_BATCH_ENTRIES:]
         self._sequence += 1
         batch = Batch(
             self.worker,
             self._sequence,
-            tuple(entries),
+            tuple(entry for entry, _ in taken),
             tuple(collection.samples),
             tuple(collection.gauges),
             tuple(collection.families),
@@ -146,7 +163,6 @@ class Delivery:
 
     def _commit(self, parcel: _Parcel) -> bool:
         try:
-            self.heartbeat()
             report = self._storage.commit(parcel.batch)
         except StorageUnavailable as error:
             self._troubles.failed("writing to the storage", error)
@@ -156,25 +172,28 @@ class Delivery:
             self._attempts += 1
             if self._attempts < _ATTEMPTS:
                 return False
-            self._give_up(parcel.batch)
+            self._give_up(parcel)
         else:
-            for tell, counts in (
-                (self._troubles.overflowed, report.overflowed),
-                (self._troubles.refused, report.refused),
-                (self._troubles.hidden, report.hidden),
-            ):
-                for family, count in counts.items():
-                    tell(family, count)
-        self._heard = self._monotonic()
-        self._parcel = None
+            parcel.collection.confirm()
+            self._tell(report)
+        self._parcel = None  # after the marks moved: a batch that is repeated is recognised, one that is lost is not
         self._attempts = 0
-        parcel.collection.confirm()
         return True
 
-    def _give_up(self, batch: Batch) -> None:
-        for entry in batch.entries:
+    def _tell(self, report: CommitReport) -> None:
+        for tell, counts in (
+            (self._troubles.overflowed, report.overflowed),
+            (self._troubles.refused, report.refused),
+            (self._troubles.hidden, report.hidden),
+        ):
+            for family, count in counts.items():
+                tell(family, count)
+
+    def _give_up(self, parcel: _Parcel) -> None:
+        parcel.collection.confirm(definitions=False)  # the next batch defines them once more
+        for entry in parcel.batch.entries:
             self._troubles.dropped(entry.level, "refused_by_storage")
-        for sample in (*batch.samples, *batch.gauges):
+        for sample in (*parcel.batch.samples, *parcel.batch.gauges):
             self._troubles.lost(sample.name, 1)
 
 

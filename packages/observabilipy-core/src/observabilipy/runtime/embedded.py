@@ -1,31 +1,29 @@
-"""EmbeddedRuntime: the thread, its rhythm, and how it begins and ends."""
+"""EmbeddedRuntime: the thread that carries records away, and how it begins and ends."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
 from observabilipy import process
-from observabilipy.awaiting import await_here
 from observabilipy.errors import ConfigurationError
 from observabilipy.instruments.registry import Registry
 from observabilipy.logs.buffer import LogBuffer
 from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
-from observabilipy.retention import apply_history_retention, apply_log_retention, plan_history_retention
+from observabilipy.retention import plan_history_retention
 from observabilipy.runtime.delivery import Delivery
+from observabilipy.runtime.upkeep import Upkeep
 from observabilipy.storage.memory import MemoryStorage
 from observabilipy.storage.plain import PlainStorage
 
 __all__ = ["EmbeddedRuntime"]
 
 _RETRY_SECONDS = 1.0
-_MAINTENANCE_SECONDS = 1.0
-_LEASE_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
 
 
@@ -42,6 +40,7 @@ class EmbeddedRuntime:
         history_retention: how long the history is kept; the storage's default if left out.
         flush_interval: seconds between two commits.
         history_interval: seconds between two samples of the totals.
+        retention_interval: seconds between two looks at what is too old or too much.
         heartbeat_interval: seconds after which a worker without news counts as dead after three of them.
         max_buffer_entries: records that wait for the next flush.
         max_backlog_bytes: memory for entries that wait while the storage cannot be reached.
@@ -63,6 +62,7 @@ class EmbeddedRuntime:
         history_retention: RetentionPolicy | None = None,
         flush_interval: float = 0.2,
         history_interval: float = 10.0,
+        retention_interval: float = 10.0,
         heartbeat_interval: float = 5.0,
         max_buffer_entries: int = 10_000,
         max_backlog_bytes: int = 16 * 2**20,
@@ -74,6 +74,7 @@ class EmbeddedRuntime:
         for name, value in (
             ("flush_interval", flush_interval),
             ("history_interval", history_interval),
+            ("retention_interval", retention_interval),
             ("heartbeat_interval", heartbeat_interval),
             ("max_buffer_entries", max_buffer_entries),
             ("max_backlog_bytes", max_backlog_bytes),
@@ -84,9 +85,7 @@ class EmbeddedRuntime:
         self.history_retention = history_retention or self.storage.default_history_retention
         _check_policies(self.log_retention, self.history_retention)
         self._flush_interval = flush_interval
-        self._history_interval = history_interval
         self._close_storage = close_storage
-        self._clock = clock
         self.registry = Registry(strict=strict)
         self.troubles = self.registry.troubles
         self.buffer = LogBuffer(max_buffer_entries, self.troubles.dropped, self._hurry)
@@ -99,53 +98,39 @@ class EmbeddedRuntime:
             lifetime=3 * heartbeat_interval,
             clock=clock,
         )
-        self._closed = False
+        self._upkeep = Upkeep(
+            self.storage,
+            self.troubles,
+            log_retention=self.log_retention,
+            history_retention=self.history_retention,
+            history_interval=history_interval,
+            retention_interval=retention_interval,
+            clock=clock,
+        )
         self._begin()
         process.enrol(self)
 
     def _begin(self) -> None:
         self._state = threading.RLock()  # guards the beginning and the end of the thread; a signal may come in between
         self._delivering = threading.Lock()  # guards the delivery: one thread at a time carries
-        self._news = threading.Event()
-        self._stop = threading.Event()
+        self._news: SimpleQueue[None] = SimpleQueue()  # its put may interrupt itself, unlike an Event's set
         self._thread: threading.Thread | None = None
         self._waiting: deque[Future[bool]] = deque()
-        self._maintained = time.monotonic()
-        self._sampled = time.monotonic()
+        self._closed = False
+        self._ended = threading.Event()
 
     def start(self) -> None:
         """Start the thread now, without waiting for the first record."""
-        process.wake()
-
-    def wake(self) -> None:
-        """Start the thread if there is none and the runtime is not closed."""
-        with self._state:
-            if self._thread is None and not self._closed:
-                # Events of its own: a thread that is told to stop must not see the next one's.
-                self._stop, self._news = threading.Event(), threading.Event()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._stop, self._news), name="observabilipy", daemon=True
-                )
-                with suppress(RuntimeError):  # the interpreter is ending: close() writes what there is
-                    self._thread.start()
-        self._warn_of_lonely_memory()
-
-    def pause(self, timeout: float) -> None:
-        """Commit what there is and end the thread; the next record starts it again."""
-        with self._state:
-            thread, self._thread = self._thread, None
-            self._stop.set()
-            self._news.set()
-        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
-            thread.join(timeout)
+        self.wake()
 
     def flush(self) -> bool:
-        """Commit everything recorded before the call, in this thread. False when the storage cannot take it now."""
-        with self._delivering:
-            return self._deliver()
+        """Wait until everything recorded before the call is committed. False when the storage cannot take it now."""
+        if threading.current_thread() is self._thread:
+            return False  # a storage of ours that asks for itself
+        return self._ask().result()
 
     async def aflush(self) -> bool:
-        """The same without holding the event loop: the runtime's thread does it, once for all who wait."""
+        """The same without holding the event loop. Many who wait share the work."""
         from asyncio import wrap_future
 
         return await wrap_future(self._ask())
@@ -156,21 +141,21 @@ class EmbeddedRuntime:
         Log entries that are recorded afterwards are given up, counted and warned about.
         """
         with self._state:
-            if self._closed:
-                return
-            self._closed = True
-        self.pause(_CLOSE_SECONDS)
-        process.dismiss(self)
-        if self._delivering.acquire(timeout=_CLOSE_SECONDS):  # a signal may have stopped the one who holds it
+            closing, self._closed = not self._closed, True
+        if not closing:
+            self._ended.wait(_CLOSE_SECONDS)
+            return
+        with process.finishing():
             try:
-                self._deliver()
-                self._task("ending the worker", self._delivery.end)
+                self.pause(_CLOSE_SECONDS)
+                process.dismiss(self)
+                self.buffer.close()
+                self._carry_last(self._leave)
+                self._settle(delivered=True)
+                if self._close_storage:
+                    self._task("closing the storage", self.storage.close)
             finally:
-                self._delivering.release()
-        self.buffer.close()
-        _settle(self._take_waiting(), delivered=True)
-        if self._close_storage:
-            self._task("closing the storage", self.storage.close)
+                self._ended.set()
 
     async def aclose(self) -> None:
         """The same without holding the event loop."""
@@ -185,13 +170,41 @@ class EmbeddedRuntime:
 
     def _rest(self) -> None:
         self.pause(_CLOSE_SECONDS)
-        with self._delivering:
-            if self._deliver():
-                self._task("ending the worker", self._delivery.end)
-        process.sleep()
+        process.sleep()  # before the last look: what is recorded after that wakes the thread
+        self._carry_last(self._end_worker)
+
+    # Called by ``process``
+
+    def wake(self) -> None:
+        """Start the thread if there is none and the runtime is not closed."""
+        with self._state:
+            if self._thread is not None or self._closed:
+                return
+            # A queue of its own: a thread that is told to stop must not read the next one's news.
+            self._news = SimpleQueue()
+            self._thread = threading.Thread(target=self._run, args=(self._news,), name="observabilipy", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # no thread can be had now, or the interpreter is ending
+                self._thread = None
+                process.sleep()
+                self.troubles.failed("starting the thread", error)
+        self._warn_of_lonely_memory()
+
+    def pause(self, timeout: float) -> None:
+        """Commit what there is and end the thread; the next record starts it again."""
+        with self._state:
+            thread, self._thread = self._thread, None
+            self._news.put(None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def has_news(self) -> bool:
+        """Whether records or questions wait for a thread."""
+        return bool(self._waiting) or len(self.buffer) > 0
 
     def begin_anew(self) -> None:
-        """In a forked child: forget what belongs to the parent. Called by ``process``."""
+        """In a forked child: forget what belongs to the parent."""
         self._begin()
         self.buffer.begin_anew()
         self.registry.begin_anew()
@@ -215,42 +228,24 @@ class EmbeddedRuntime:
     ) -> None:
         await self.aclose()
 
-    def _ask(self) -> "Future[bool]":
-        future: Future[bool] = Future()
-        if self._closed:
-            future.set_result(True)
-            return future
-        self._waiting.append(future)
-        self.wake()
-        self._news.set()
-        return future
+    # The thread
 
-    def _take_waiting(self) -> "list[Future[bool]]":
-        """Those who asked so far. One by one: a list that is swapped could be appended to afterwards."""
-        return [self._waiting.popleft() for _ in range(len(self._waiting))]
-
-    def _hurry(self) -> None:
-        self._news.set()
-
-    def _run(self, stop: threading.Event, news: threading.Event) -> None:
+    def _run(self, news: "SimpleQueue[None]") -> None:
         delay = self._flush_interval
-        while not stop.is_set():
-            news.wait(delay)
-            news.clear()
+        while self._thread is threading.current_thread():
+            _wait(news, delay)
             delay = self._flush_interval if self._round() else _RETRY_SECONDS
-        with self._delivering:
-            self._deliver()
+        self._round()
 
     def _round(self) -> bool:
-        waiting = self._take_waiting()
+        waiting = len(self._waiting)
         with self._delivering:
             delivered = self._deliver()
             if delivered:
                 self._task("the heartbeat", self._delivery.heartbeat)
-        _settle(waiting, delivered=delivered)
-        if delivered and time.monotonic() - self._maintained >= _MAINTENANCE_SECONDS:
-            self._maintained = time.monotonic()
-            self._task("maintenance", self._maintain)
+        self._settle(waiting, delivered=delivered)
+        if delivered and self._thread is threading.current_thread():
+            self._upkeep.look(self._delivery.worker)
         return delivered
 
     def _deliver(self) -> bool:
@@ -260,6 +255,56 @@ class EmbeddedRuntime:
             self.troubles.failed("carrying records to the storage", error)
             return False
 
+    def _carry_last(self, work: Callable[[], object]) -> None:
+        """Do this in the place of the thread, which has ended, or is stuck in its storage."""
+        if self._delivering.acquire(timeout=_CLOSE_SECONDS):
+            try:
+                work()
+            finally:
+                self._delivering.release()
+
+    def _end_worker(self) -> bool:
+        delivered = self._deliver()
+        if delivered:
+            self._task("ending the worker", self._delivery.end)
+        return delivered
+
+    def _leave(self) -> None:
+        if not self._end_worker():
+            self._delivery.abandon()
+
+    def _ask(self) -> "Future[bool]":
+        future: Future[bool] = Future()
+        self._waiting.append(future)
+        self.wake()
+        self._news.put(None)
+        if self._closed:
+            self._settle(delivered=True)
+        elif self._thread is None:  # no thread can be had: who asks has to carry
+            with self._delivering:
+                delivered = self._deliver()
+            self._settle(delivered=delivered)
+        return future
+
+    def _settle(self, count: int | None = None, *, delivered: bool) -> None:
+        """Answer those who asked first, or all of them."""
+        for _ in range(len(self._waiting) if count is None else count):
+            try:
+                future = self._waiting.popleft()
+            except IndexError:
+                return
+            if future.set_running_or_notify_cancel():
+                future.set_result(delivered)
+
+    def _hurry(self) -> None:
+        self._news.put(None)
+
+    def _task(self, name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - a storage may raise anything; the next round tries again
+            self.troubles.failed(name, error)
+
     def _warn_of_lonely_memory(self) -> None:
         if isinstance(self.storage, MemoryStorage) and process.is_child():
             self.troubles.warn(
@@ -268,32 +313,15 @@ class EmbeddedRuntime:
                 ' use "sqlite:///observability.db" to have all of them counted together',
             )
 
-    def _maintain(self) -> None:
-        if not self.storage.acquire_lease(self._delivery.worker, _LEASE_SECONDS):
-            return
-        self.storage.maintain()
-        if time.monotonic() - self._sampled < self._history_interval:
-            return
-        self._sampled = time.monotonic()
-        now = self._clock()
-        self.storage.sample_history(now)
-        self._task("retention of logs", lambda: await_here(apply_log_retention(self.storage, self.log_retention, now)))
-        self._task(
-            "retention of the history",
-            lambda: await_here(apply_history_retention(self.storage, self.history_retention, now)),
-        )
 
-    def _task(self, name: str, work: Callable[[], object]) -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001 - a storage may raise anything; the next round tries again
-            self.troubles.failed(name, error)
-
-
-def _settle(waiting: "list[Future[bool]]", *, delivered: bool) -> None:
-    for future in waiting:
-        if future.set_running_or_notify_cancel():
-            future.set_result(delivered)
+def _wait(news: "SimpleQueue[None]", seconds: float) -> None:
+    """Until there is news, or so many seconds; news that came together are one."""
+    try:
+        news.get(timeout=seconds)
+        while True:
+            news.get_nowait()
+    except Empty:
+        pass
 
 
 def _runtime_storage(logs: LogStoragePort, metrics: MetricsStoragePort | None) -> RuntimeStoragePort:
