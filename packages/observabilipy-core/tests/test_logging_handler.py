@@ -113,6 +113,27 @@ def test_dict_config_reaches_the_installed_observability(obs: Observability) -> 
     assert [message for _, message, _ in entries(obs)] == ["there"]
 
 
+def test_records_below_the_level_of_the_observability_are_not_kept() -> None:
+    with Observability(level="WARNING", handle_sigterm=False, flush_interval=3600) as obs:
+        logger = logging.Logger("shop")
+        logger.addHandler(obs.logging_handler())
+        logger.info("quiet")
+        logger.warning("loud")
+
+        assert [message for _, message, _ in entries(obs)] == ["loud"]
+
+
+def test_what_is_logged_before_an_observability_is_installed_is_not_kept_and_not_complained_about(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("observabilipy.installation._installed", [])
+    logger = logging.Logger("shop")
+    logger.addHandler(LoggingHandler())
+    logger.error("early")
+
+    assert capsys.readouterr().err == ""
+
+
 def test_filters_hold_and_the_handler_has_no_lock(obs: Observability) -> None:
     handler = LoggingHandler(obs)
     handler.addFilter(lambda record: record.getMessage() != "no")

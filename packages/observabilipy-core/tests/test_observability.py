@@ -189,7 +189,7 @@ def test_refused_values_are_counted_and_warned_about_once(caplog: pytest.LogCapt
 
 
 def test_current_is_what_was_installed_last_and_says_what_to_do_before(obs: Observability) -> None:
-    from observabilipy.current import _installed
+    from observabilipy.installation import _installed
 
     before, _installed[:] = list(_installed), []
     try:

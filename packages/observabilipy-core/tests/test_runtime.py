@@ -106,7 +106,8 @@ async def test_the_runtime_applies_retention_and_samples_the_history_of_plain_st
     clock = FakeClock()
     logs = InMemoryLogStorage(clock=clock)
     await logs.write_logs([LogEntry(clock() - 100, "INFO", "old"), LogEntry(clock(), "INFO", "new")])
-    async with EmbeddedRuntime(logs, log_retention=RetentionPolicy(max_age=60), history_interval=0.01, clock=clock):
+    policy = RetentionPolicy(max_age=60)
+    async with EmbeddedRuntime(logs, log_retention=policy, retention_interval=0.01, clock=clock):
         while [entry.message async for entry in logs.read_logs(LogQuery())] != ["new"]:
             await asyncio.sleep(0.01)
 
@@ -217,6 +218,74 @@ def test_a_forked_child_reports_its_own_records_and_never_the_parents(tmp_path: 
         0,
         ["", "child", "jobs_total 1", "jobs_total 10", "jobs_total 100", "parent after", "parent before"],
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_of_multiprocessing_lose_nothing(tmp_path: Path, method: str) -> None:
+    path = tmp_path / "committed"
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(RECORDING.format(path=str(path)))
+        + textwrap.dedent(f"""
+            import multiprocessing
+            def work(number):
+                jobs.inc(number)
+                obs.info(f"child {{number}}")
+            if __name__ == "__main__":
+                context = multiprocessing.get_context({method!r})
+                children = [context.Process(target=work, args=(number,)) for number in (1, 2)]
+                for child in children: child.start()
+                for child in children: child.join()
+            """),
+        encoding="utf-8",
+    )
+    subprocess.run([sys.executable, program], timeout=60, check=True, stderr=subprocess.DEVNULL)
+
+    assert sorted(path.read_text(encoding="utf-8").split("\n")) == [
+        "",
+        "child 1",
+        "child 2",
+        "jobs_total 1",
+        "jobs_total 2",
+    ]
+
+
+def test_sigterm_during_close_waits_for_what_close_has_begun(tmp_path: Path) -> None:
+    path = tmp_path / "committed"
+    script = textwrap.dedent(RECORDING.format(path=str(path))) + textwrap.dedent("""
+        class Interrupted(Told):
+            def commit(self, batch):
+                os.kill(os.getpid(), signal.SIGTERM)
+                return super().commit(batch)
+        obs = Observability(Interrupted(), flush_interval=3600)
+        obs.info("last words")
+        obs.close()
+        """)
+    done = run(script)
+
+    assert (done.returncode, path.read_text(encoding="utf-8")) == (-15, "last words\n")
+
+
+def test_a_counter_that_outlives_every_other_reference_still_counts(tmp_path: Path) -> None:
+    path = tmp_path / "committed"
+    script = textwrap.dedent(RECORDING.format(path=str(path))) + textwrap.dedent("""
+        import gc
+        del obs
+        gc.collect()
+        jobs.inc(7)
+        """)
+    done = run(script)
+
+    assert (done.returncode, path.read_text(encoding="utf-8")) == (0, "jobs_total 7\n")
+
+
+async def test_a_blocking_flush_inside_a_running_loop_uses_plain_storages_too() -> None:
+    logs = InMemoryLogStorage()
+    with Observability(logs, flush_interval=3600, handle_sigterm=False) as obs:
+        obs.info("m")
+
+        assert (obs.flush(), await messages(obs)) == (True, ["m"])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")

@@ -1,6 +1,5 @@
 """Observability built into a Python service: metrics and structured logs, kept where the service runs."""
 
-from observabilipy.current import current, install
 from observabilipy.encoding.exposition import encode_family, encode_metrics
 from observabilipy.encoding.ndjson import encode_entry, encode_logs
 from observabilipy.errors import (
@@ -12,6 +11,7 @@ from observabilipy.errors import (
     StorageUnavailable,
     UnsupportedQuery,
 )
+from observabilipy.installation import current, install
 from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
 from observabilipy.logging_handler import LoggingHandler
 from observabilipy.models import (

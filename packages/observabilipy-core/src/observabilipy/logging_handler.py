@@ -4,7 +4,7 @@ import logging
 from itertools import islice
 
 from observabilipy import process
-from observabilipy.current import installed
+from observabilipy.installation import installed
 from observabilipy.logs.context import current_context
 from observabilipy.logs.exceptions import exception_attributes
 from observabilipy.models import RANKS, level_of_number

@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import contextlib
+import io
 import json
 import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,16 +58,19 @@ def _run(arguments: argparse.Namespace) -> int:
         pages = _service_pages(source, _token(arguments.token_file), query)
     else:
         pages = _storage_pages(_storage_url(source), query)
-    try:
-        for page in pages:
-            for entry in page:
-                print(entry_line(entry), flush=True)
-            if arguments.no_follow:
-                break
-            if not page:
-                time.sleep(_POLL_SECONDS)
-    except BrokenPipeError:  # the reader, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a log
+    with contextlib.closing(pages):
+        try:
+            for page in pages:
+                for entry in page:
+                    print(entry_line(entry), flush=True)
+                if arguments.no_follow:
+                    break
+                if not page:
+                    time.sleep(_POLL_SECONDS)
+        except BrokenPipeError:  # the reader, `head` for example, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -74,16 +79,21 @@ def _storage_url(source: str) -> str:
         return source
     if not Path(source).is_file():
         raise ConfigurationError(f"there is no file {source!r}: name a storage file, a storage URL or http(s)://host")
-    return f"sqlite:///{source}"
+    from urllib.parse import quote
+
+    return f"sqlite:///{quote(source)}"
 
 
 def _token(token_file: str | None) -> str:
     if token_file is not None:
-        return Path(token_file).read_text(encoding="utf-8").strip()
+        try:
+            return Path(token_file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"the token file {token_file!r} cannot be read: {error}") from None
     return os.environ.get("OBSERVABILIPY_TOKEN", "")
 
 
-def _storage_pages(url: str, query: LogQuery) -> Iterator[list[LogEntry]]:
+def _storage_pages(url: str, query: LogQuery) -> Generator[list[LogEntry], None, None]:
     """The newest entries, then whatever comes after them, for ever."""
     storage = open_storage(url)
 
@@ -102,29 +112,45 @@ def _storage_pages(url: str, query: LogQuery) -> Iterator[list[LogEntry]]:
             runner.run(storage.aclose())
 
 
-def _service_pages(base: str, token: str, query: LogQuery) -> Iterator[list[LogEntry]]:
-    """The same from a service's /logs, page after page by its Link headers."""
-    from urllib.error import HTTPError, URLError
+def _service_pages(base: str, token: str, query: LogQuery) -> Generator[list[LogEntry], None, None]:
+    """The same from a service's /logs, page after page by its Link headers. Once it answered, it may be away."""
     from urllib.parse import urlencode
-    from urllib.request import Request, urlopen
 
     parameters = {"limit": query.limit, "min_level": query.min_level, "q": query.text}
     ask = urlencode({name: value for name, value in parameters.items() if value is not None})
     url = base.rstrip("/").removesuffix("/logs") + "/logs"
+    answered = away = False
     while True:
-        request = Request(f"{url}?{ask}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - http(s) only
         try:
-            with urlopen(request, timeout=30) as response:  # noqa: S310 - http(s) only
-                page = [_entry(line) for line in response]
-                link = _NEXT.search(response.headers.get("Link", ""))
-        except HTTPError as error:
-            raise ConfigurationError(
-                f"{url} answered {error.code}: {error.read(2_000).decode(errors='replace')}"
-            ) from None
-        except URLError as error:
-            raise ConfigurationError(f"{url} cannot be reached: {error.reason}") from None
+            page, following = _fetch(f"{url}?{ask}", token)
+        except OSError as error:  # URLError is one
+            if not answered:
+                raise ConfigurationError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
+            if not away:
+                print(f"observabilipy: {url} is away, trying again", file=sys.stderr)
+            page, following, away = [], ask, True
+        else:
+            answered, away = True, False
         yield page
-        ask = link[1] if link else ask
+        ask = following or ask
+
+
+def _fetch(url: str, token: str) -> tuple[list[LogEntry], str | None]:
+    """The entries of a page, and the query of the next one."""
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    try:
+        request = Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - http(s) only
+        with urlopen(request, timeout=30) as response:  # noqa: S310 - http(s) only
+            link = _NEXT.search(response.headers.get("Link", ""))
+            return [_entry(line) for line in response], link[1] if link else None
+    except HTTPError as error:
+        answer = error.read(2_000).decode(errors="replace")
+        raise ConfigurationError(f"{url} answered {error.code}: {answer}") from None
+    except (HTTPException, KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"{url} is no /logs of observabilipy: {error}") from None
 
 
 def _entry(line: bytes) -> LogEntry:

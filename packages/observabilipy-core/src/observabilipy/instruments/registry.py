@@ -107,7 +107,9 @@ class Registry:
         series_limit: int = DEFAULT_SERIES_LIMIT,
     ) -> Histogram | Labelled[Histogram]:
         """Define a histogram, see ``Observability.histogram``."""
-        family = _family(name, MetricKind.HISTOGRAM, help, unit, bounds=tuple(buckets), series_limit=series_limit)
+        family = _family(
+            name, MetricKind.HISTOGRAM, help, unit, bounds=_bounds(name, buckets), series_limit=series_limit
+        )
         return self._define(family, labels, lambda values: Histogram(name, values, self.troubles, family.bounds))
 
     def collect(self, now: float) -> Collection:
@@ -227,11 +229,16 @@ def _family(
             raise ConfigurationError(f"names that begin with {_OURS!r} are the library's own, got {name!r}: rename it")
         if not isinstance(help, str) or not help.strip():
             raise ConfigurationError(f"{name} needs a help text that is not blank: say in a sentence what it counts")
-        if kind is MetricKind.HISTOGRAM:
-            bounds = bucket_bounds(bounds)
         return Family(name, kind, help, unit, aggregate=aggregate, bounds=bounds, series_limit=series_limit)
     except InvalidValue as error:
         raise ConfigurationError(str(error)) from None
+
+
+def _bounds(name: str, buckets: Iterable[float]) -> tuple[float, ...]:
+    try:
+        return bucket_bounds(buckets)
+    except InvalidValue as error:
+        raise ConfigurationError(f"{name}: {error}") from None
 
 
 def _label_names(family: Family, labels: Iterable[str]) -> tuple[str, ...]:

@@ -355,12 +355,15 @@ async def _off_loop(work: Callable[[], object]) -> None:
     future: Future[None] = Future()
 
     def run() -> None:
+        awaited = future.set_running_or_notify_cancel()  # the work is done for nobody, too
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - handed to the one who awaits
-            future.set_exception(error)
+            if awaited:
+                future.set_exception(error)
         else:
-            future.set_result(None)
+            if awaited:
+                future.set_result(None)
 
     thread = threading.Thread(target=run, name="observabilipy-work", daemon=True)
     thread.start()
