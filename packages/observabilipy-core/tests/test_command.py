@@ -1,9 +1,15 @@
 """The ``observabilipy`` command and ``observabilipy tail``."""
 
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
 import pytest
 
 from observabilipy import LogEntry
 from observabilipy.cli import main
+from observabilipy.storage.memory import MemoryStorage
 from observabilipy.tail import entry_line
 
 
@@ -54,3 +60,31 @@ def test_what_cannot_work_is_one_line_on_stderr_and_exit_code_1(
 
 def test_tail_of_an_empty_memory_storage_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert (main(["tail", "memory://", "--no-follow"]), capsys.readouterr().out) == (0, "")
+
+
+def test_the_module_is_the_command_too_and_tells_its_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "observabilipy", "--version"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+
+    assert done.stdout.startswith("observabilipy-core ")
+
+
+def test_a_file_whose_name_means_something_in_urls_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_nothing(url: str) -> MemoryStorage:
+        opened.append(url)
+        return MemoryStorage()
+
+    monkeypatch.setattr("observabilipy.tail.open_storage", open_nothing)
+    file = tmp_path / "a%20b#c?.db"
+    file.touch()
+
+    assert (main(["tail", "--no-follow", str(file)]), opened) == (0, [f"sqlite:///{quote(str(file))}"])

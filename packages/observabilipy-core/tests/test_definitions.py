@@ -41,7 +41,7 @@ from observabilipy.models import counter
         (lambda r: r.histogram("wait", "Wait.", ("le",)), "the label name 'le' is reserved"),
         (
             lambda r: r.counter("sent_total", "Sent.", "tier"),
-            "labels of sent_total must be a sequence of names, got 'tier': ('tier',)",
+            "labels of sent_total must be a sequence of names, got 'tier': write ('tier',)",
         ),
         (lambda r: r.counter("sent_total", "Sent.", ("a", "a")), "labels of sent_total must differ, got ('a', 'a')"),
         (

@@ -168,3 +168,11 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES)
 def test_what_json_can_say_is_read_back_the_same(value: object) -> None:
     assert strictly_read(json_text(value)) == value
+
+
+def test_a_structure_that_is_shared_over_and_over_is_cut_before_it_fills_the_memory() -> None:
+    shared: list[object] = [1]
+    for _ in range(60):
+        shared = [shared, shared]
+
+    assert len(json_text({"shared": shared})) < 1_000_000

@@ -55,7 +55,7 @@ def test_a_name_that_the_formats_cannot_carry_is_refused(name: object) -> None:
     [
         ("orders", "orders_total"),
         ("orders_count", "orders_total"),
-        ("_total", "_total_total"),
+        ("_total", "events_total"),
     ],
 )
 def test_a_counter_must_end_in_total(name: str, right: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from observabilipy import HistogramValue, LogQuery, Observability
+from observabilipy import ConfigurationError, HistogramValue, LogQuery, Observability
 from observabilipy.requests import RecordedRequest, RequestRecorder
 
 
@@ -115,6 +115,12 @@ def test_excluded_paths_are_not_recorded(obs: Observability) -> None:
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize("exclude", ["/health", ["health"], [5]])
+def test_excluded_paths_begin_with_a_slash(obs: Observability, exclude: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="exclude takes paths that begin with a slash, got"):
+        RequestRecorder(obs, exclude=exclude)
 
 
 def test_the_access_log_can_be_left_out(obs: Observability) -> None:

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands, missing = _installed()
     commands["tail"] = tail
     parser = argparse.ArgumentParser("observabilipy", description="Metrics and logs kept where a service runs.")
+    parser.add_argument("--version", action="version", version=f"observabilipy-core {_version()}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in sorted(commands.items()):
         command.configure(subparsers.add_parser(name, help=command.help, description=command.help))
@@ -43,6 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("observabilipy-core")
+    except PackageNotFoundError:  # copied into another project
+        return "of unknown version"
 
 
 def _installed() -> tuple[dict[str, Command], dict[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import Literal, TypeAlias
 
+from observabilipy.errors import ConfigurationError
 from observabilipy.observability import Observability
 
 __all__ = ["UNMATCHED", "Outcome", "RecordedRequest", "RequestRecorder"]
@@ -28,10 +29,13 @@ class RequestRecorder:
         obs: where to.
         access_log: record an entry for each request, too.
         exclude: paths that are not recorded; one that ends in ``*`` stands for all that begin like it.
+
+    Raises:
+        ConfigurationError: an excluded path that does not begin with a slash.
     """
 
     def __init__(self, obs: Observability, *, access_log: bool = True, exclude: Iterable[str] = ()) -> None:
-        excluded = tuple(exclude)
+        excluded = _checked_paths(exclude)
         self._paths = frozenset(path for path in excluded if not path.endswith("*"))
         self._prefixes = tuple(path.removesuffix("*") for path in excluded if path.endswith("*"))
         self.access_log = access_log
@@ -51,6 +55,14 @@ class RequestRecorder:
         if path in self._paths or path.startswith(self._prefixes):
             return None
         return RecordedRequest(self, method if method in _METHODS else _OTHER_METHOD, path)
+
+
+def _checked_paths(exclude: Iterable[str]) -> tuple[str, ...]:
+    paths = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    for path in paths:
+        if isinstance(exclude, str) or not isinstance(path, str) or not path.startswith("/"):
+            raise ConfigurationError(f"exclude takes paths that begin with a slash, got {exclude!r}: write ['/health']")
+    return paths
 
 
 class RecordedRequest:

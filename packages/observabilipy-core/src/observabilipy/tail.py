@@ -87,8 +87,8 @@ def _storage_url(source: str) -> str:
 def _token(token_file: str | None) -> str:
     if token_file is not None:
         try:
-            return Path(token_file).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
+            return Path(token_file).read_text(encoding="utf-8").split()[0]
+        except (OSError, ValueError, IndexError) as error:
             raise ConfigurationError(f"the token file {token_file!r} cannot be read: {error}") from None
     return os.environ.get("OBSERVABILIPY_TOKEN", "")
 
@@ -142,13 +142,18 @@ def _fetch(url: str, token: str) -> tuple[list[LogEntry], str | None]:
     from urllib.request import Request, urlopen
 
     try:
-        request = Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - http(s) only
+        bearer = f"Bearer {token}".encode().decode("latin-1")  # header values are bytes; urllib spells them in latin-1
+        request = Request(url, headers={"Authorization": bearer})  # noqa: S310 - http(s) only
         with urlopen(request, timeout=30) as response:  # noqa: S310 - http(s) only
             link = _NEXT.search(response.headers.get("Link", ""))
             return [_entry(line) for line in response], link[1] if link else None
     except HTTPError as error:
+        if error.code >= 500:  # a proxy, or a worker that is going
+            raise
         answer = error.read(2_000).decode(errors="replace")
         raise ConfigurationError(f"{url} answered {error.code}: {answer}") from None
+    except OSError:
+        raise
     except (HTTPException, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{url} is no /logs of observabilipy: {error}") from None
 

@@ -11,6 +11,8 @@ __all__ = ["json_text"]
 _MAX_DEPTH = 32
 _MAX_CONTAINERS = 10_000  # a dense graph of a few dozen lists would unfold into more than any memory
 _CUT = "..."
+_CONTAINERS = (dict, list, tuple, set, frozenset, Mapping)
+_LEAVES = frozenset({str, int, float, bool, type(None)})  # the quick way past most values
 _LONGEST = 10**600  # Python may be set to refuse to print integers from 640 digits on
 # Characters that JSON allows in strings but that str.splitlines and many line readers split at.
 _LINE_BREAKS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
@@ -24,15 +26,30 @@ def json_text(value: object) -> str:
     what is over 10,000 arrays and objects, as "...".
     """
     try:
+        if _sprawls(value):
+            value = _plain(value, (), iter(range(_MAX_CONTAINERS)))
         text = _encode(value)
-        if text.count("[") + text.count("{") > _MAX_DEPTH:  # may be too deep: only then is the slow way worth it
-            text = _encode(_plain(value, (), iter(range(_MAX_CONTAINERS))))
         if text.isascii():
             return text
         text.encode()
     except Exception:  # noqa: BLE001 - a value's own __str__ may raise anything
         text = _encode(_plain(value, (), iter(range(_MAX_CONTAINERS))))
     return text.translate(_LINE_BREAKS)
+
+
+def _sprawls(value: object) -> bool:
+    """Whether there are so many containers that they may be too deep, a cycle, or shared until they fill the memory."""
+    containers = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if type(one) in _LEAVES or not isinstance(one, _CONTAINERS):
+            continue
+        containers += 1
+        if containers > _MAX_DEPTH:
+            return True
+        waiting.extend(one.values() if isinstance(one, Mapping) else one)
+    return False
 
 
 def _spell(value: object) -> object:
@@ -60,7 +77,7 @@ def _plain(value: object, around: tuple[int, ...], rest: Iterator[int]) -> objec
             return value if abs(value) < _LONGEST else hex(value)
         if isinstance(value, float):
             return value if math.isfinite(value) else _spelled_float(value)
-        if not isinstance(value, Mapping | list | tuple | set | frozenset):
+        if not isinstance(value, _CONTAINERS):
             return storable(str(_spell(value)))
         if len(around) >= _MAX_DEPTH or id(value) in around or next(rest, None) is None:
             return _CUT

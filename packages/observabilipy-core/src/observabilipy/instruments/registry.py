@@ -243,7 +243,9 @@ def _bounds(name: str, buckets: Iterable[float]) -> tuple[float, ...]:
 
 def _label_names(family: Family, labels: Iterable[str]) -> tuple[str, ...]:
     if isinstance(labels, str):
-        raise ConfigurationError(f"labels of {family.name} must be a sequence of names, got {labels!r}: ({labels!r},)")
+        raise ConfigurationError(
+            f"labels of {family.name} must be a sequence of names, got {labels!r}: write ({labels!r},)"
+        )
     if not isinstance(labels, Iterable):
         raise ConfigurationError(f"labels of {family.name} must be a sequence of names, got {labels!r}")
     names = tuple(labels)

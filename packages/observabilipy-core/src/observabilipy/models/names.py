@@ -49,7 +49,7 @@ def check_reported_name(name: str, kind: MetricKind) -> None:
     suffix = next((s for s in _RESERVED_SUFFIXES if name.endswith(s)), None)
     if kind is MetricKind.COUNTER:
         if suffix != "_total" or name == "_total":
-            stem = name.removesuffix(suffix or "") or name
+            stem = name.removesuffix(suffix or "") or "events"
             raise InvalidValue(f"a counter's name must end in '_total', got {name!r}: call it '{stem}_total'")
     elif suffix is not None:
         raise InvalidValue(

@@ -44,7 +44,7 @@ class Upkeep:
         self._log_retention = log_retention
         self._history_retention = history_retention
         self._clock = clock
-        self._round = _Rhythm(_ROUND_SECONDS)
+        self._round = _Rhythm(min(_ROUND_SECONDS, history_interval, retention_interval))
         self._sampling = _Rhythm(history_interval)
         self._retention = _Rhythm(retention_interval)
 
