@@ -168,7 +168,8 @@ async def test_a_newcomer_begins_anew_at_once_beside_a_worker_that_still_has_the
     for sequence in range(1, 30):
         storage.commit(Batch(Worker("old"), sequence, (LogEntry(0, "INFO", f"old {sequence}"),)))
     storage.path.unlink()
-    newcomer = await asyncio.to_thread(_run, "commit(SQLiteStorage(path), 1, 'new')", storage.path)
+    script = "storage = SQLiteStorage(path); commit(storage, 1, 'new'); storage.close()"
+    newcomer = await asyncio.to_thread(_run, script, storage.path)
     storage.commit(Batch(Worker("old"), 30, (LogEntry(0, "INFO", "old 30"),)))
     await storage.aclose()
     messages, _ = await _stored(storage.path)
