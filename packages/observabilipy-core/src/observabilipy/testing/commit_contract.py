@@ -2,8 +2,6 @@
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names are their sentences.
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from observabilipy.models import (
@@ -18,7 +16,7 @@ from observabilipy.models import (
     histogram,
 )
 from observabilipy.ports import Batch, CommitReport, RuntimeStoragePort, Worker
-from observabilipy.testing.clock import FakeClock
+from observabilipy.testing.contract import Contract
 from observabilipy.testing.entries import MANY, NOON, read
 from observabilipy.testing.tables import families_of, values_of
 
@@ -29,24 +27,8 @@ _B = Worker("worker-b", "host", 2, lifetime=15.0)
 _ENTRY = LogEntry(NOON, "INFO", "order placed", {"tier": "gold"})
 
 
-class CommitContract:
+class CommitContract(Contract[RuntimeStoragePort]):
     """The part of RuntimeStorageContract about commits."""
-
-    clock: FakeClock
-
-    def make_storage(self, clock: FakeClock) -> RuntimeStoragePort:
-        """Give a new, empty storage that takes its time from the clock."""
-        raise NotImplementedError("say how to build the storage: override make_storage(self, clock)")
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[RuntimeStoragePort]:
-        """A storage for one test, whose time is ``self.clock``."""
-        self.clock = FakeClock(NOON)
-        storage = self.make_storage(self.clock)
-        try:
-            yield storage
-        finally:
-            await storage.aclose()
 
     async def test_a_commit_stores_the_whole_batch(self) -> None:
         async with self.opened() as storage:

@@ -1,37 +1,17 @@
 """What MetricsStoragePort promises about definitions and series limits."""
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names are their sentences.
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from observabilipy.models import OVERFLOW, Family, HistogramValue, MetricKind, counter, gauge, histogram
 from observabilipy.ports import MetricsStoragePort
-from observabilipy.testing.clock import FakeClock
-from observabilipy.testing.entries import NOON
+from observabilipy.testing.contract import Contract
 from observabilipy.testing.interruption import expect_interruption, interrupted
 from observabilipy.testing.tables import families_of, observed, totals_of
 
 __all__ = ["DefinitionContract"]
 
 
-class DefinitionContract:
+class DefinitionContract(Contract[MetricsStoragePort]):
     """The part of MetricsStorageContract about definitions and series limits."""
-
-    clock: FakeClock
-
-    def make_storage(self, clock: FakeClock) -> MetricsStoragePort:
-        """Give a new, empty storage that takes its time from the clock."""
-        raise NotImplementedError("say how to build the storage: override make_storage(self, clock)")
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[MetricsStoragePort]:
-        """A storage for one test, whose time is ``self.clock``."""
-        self.clock = FakeClock(NOON)
-        storage = self.make_storage(self.clock)
-        try:
-            yield storage
-        finally:
-            await storage.aclose()
 
     # Definitions
 

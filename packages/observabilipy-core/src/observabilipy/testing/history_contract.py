@@ -1,9 +1,6 @@
 """What the ports promise about the history: the totals, sampled by ``sample_history``."""
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names are their sentences.
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from observabilipy.models import (
     Family,
     HistogramValue,
@@ -17,7 +14,7 @@ from observabilipy.models import (
     histogram,
 )
 from observabilipy.ports import Batch, RuntimeStoragePort, Worker
-from observabilipy.testing.clock import FakeClock
+from observabilipy.testing.contract import Contract
 from observabilipy.testing.entries import NOON
 
 __all__ = ["HistoryContract"]
@@ -25,24 +22,8 @@ __all__ = ["HistoryContract"]
 _WORKER = Worker("worker-a", "host", 1, lifetime=15.0)
 
 
-class HistoryContract:
+class HistoryContract(Contract[RuntimeStoragePort]):
     """Tests of the history for every RuntimeStoragePort: override ``make_storage``."""
-
-    clock: FakeClock
-
-    def make_storage(self, clock: FakeClock) -> RuntimeStoragePort:
-        """Give a new, empty storage that takes its time from the clock."""
-        raise NotImplementedError("say how to build the storage: override make_storage(self, clock)")
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[RuntimeStoragePort]:
-        """A storage for one test, whose time is ``self.clock``."""
-        self.clock = FakeClock(NOON)
-        storage = self.make_storage(self.clock)
-        try:
-            yield storage
-        finally:
-            await storage.aclose()
 
     def sample(self, storage: RuntimeStoragePort) -> None:
         """Let ten seconds pass and sample."""

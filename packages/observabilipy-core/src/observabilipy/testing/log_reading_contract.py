@@ -2,35 +2,17 @@
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names are their sentences.
 
 import inspect
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from observabilipy.models import LogEntry, LogQuery
 from observabilipy.ports import LogStoragePort
-from observabilipy.testing.clock import FakeClock
+from observabilipy.testing.contract import Contract
 from observabilipy.testing.entries import MANY, NOON, entry_of, messages_of, read
 
 __all__ = ["LogReadingContract"]
 
 
-class LogReadingContract:
+class LogReadingContract(Contract[LogStoragePort]):
     """The part of LogStorageContract about filters, order and cursors."""
-
-    clock: FakeClock
-
-    def make_storage(self, clock: FakeClock) -> LogStoragePort:
-        """Give a new, empty storage that takes its time from the clock."""
-        raise NotImplementedError("say how to build the storage: override make_storage(self, clock)")
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[LogStoragePort]:
-        """A storage for one test, whose time is ``self.clock``."""
-        self.clock = FakeClock(NOON)
-        storage = self.make_storage(self.clock)
-        try:
-            yield storage
-        finally:
-            await storage.aclose()
 
     # Filters
 
