@@ -263,6 +263,23 @@ async def test_a_forked_child_is_another_worker_and_leaves_what_the_parent_recor
     )
 
 
+async def test_a_definition_that_hides_what_another_process_reports_is_counted_and_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    other = Registry()
+    other.gauge("size", "Size.", ())
+    scene.storage.commit(Batch(Worker("other"), 1, families=tuple(other.collect(1.0).families)))
+    scene.registry.histogram("size", "Size.", ())
+    scene.delivery.deliver()
+    scene.delivery.deliver()
+
+    assert (await scene.total("observabilipy_hidden_samples_total"), [r.getMessage() for r in caplog.records]) == (
+        {"size": 1},
+        ["size is reported under two kinds: only the newest definition is shown"],
+    )
+
+
 async def test_overflow_in_the_storage_is_counted_by_family() -> None:
     scene = Scene()
     scene.registry.counter("hits_total", "Hits.", ("page",), series_limit=1)

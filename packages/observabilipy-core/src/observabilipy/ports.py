@@ -168,8 +168,8 @@ class CommitReport:
     """What a commit could not take as it was, for the counters.
 
     ``overflowed`` and ``refused`` tell per family how many samples went to the overflow series, and how many gauges
-    were refused for the series limit; ``hidden`` how many were of another kind than their family. All are 0 for a
-    batch that was already there.
+    were refused for the series limit; ``hidden`` how many were of another kind than their family, and definitions that
+    hide series of another kind. All are 0 for a batch that was already there.
     """
 
     overflowed: dict[str, int] = field(default_factory=dict)

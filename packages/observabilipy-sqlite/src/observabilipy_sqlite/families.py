@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from observabilipy.models import DEFAULT_SERIES_LIMIT, Family, HistogramValue, MetricKind, MetricSample
 from observabilipy.models.totals import placeholder_help
@@ -11,11 +11,16 @@ from observabilipy.models.totals import placeholder_help
 __all__ = ["definition", "family_of", "register"]
 
 
-def register(connection: sqlite3.Connection, families: Iterable[Family]) -> None:
-    """Define families; the newest definition of a name replaces the older one.
+def register(connection: sqlite3.Connection, families: Sequence[Family]) -> list[str]:
+    """Define families; the newest definition of a name replaces the older one. Gives those that hide an older kind.
 
     A histogram that is defined without bounds keeps those it has. Stored counts move to new bounds when they are read.
     """
+    hidden = [
+        family.name
+        for family in families
+        if (known := definition(connection, family.name)) is not None and known.kind is not family.kind
+    ]
     connection.executemany(
         "INSERT INTO family VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET help = excluded.help,"
         " unit = excluded.unit, aggregate = excluded.aggregate, series_limit = excluded.series_limit,"
@@ -33,6 +38,7 @@ def register(connection: sqlite3.Connection, families: Iterable[Family]) -> None
             for family in families
         ],
     )
+    return hidden
 
 
 def definition(connection: sqlite3.Connection, name: str) -> Family | None:

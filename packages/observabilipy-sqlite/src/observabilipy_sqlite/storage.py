@@ -142,7 +142,8 @@ class SQLiteStorage:
 
     async def register(self, families_: Iterable[Family]) -> None:
         """Define families; the newest definition of a name counts."""
-        await self._write(partial(families.register, families=list(families_)))
+        given = list(families_)
+        await self._write(lambda connection: families.register(connection, given))
 
     async def write_samples(self, samples: Iterable[MetricSample]) -> None:
         """Add increments to the totals and set gauges, all of them or none."""
@@ -197,9 +198,9 @@ class SQLiteStorage:
             workers.sees(connection, batch.worker, self._now())
             if not workers.is_new_batch(connection, batch.worker, batch.sequence):
                 return CommitReport()
-            families.register(connection, batch.families)
-            logs.append(connection, rows)
             writer = totals.Writer(connection, self._now(), batch.worker.id)
+            writer.hidden.update(families.register(connection, batch.families))
+            logs.append(connection, rows)
             writer.add(batch.samples)
             writer.add(batch.gauges)
             return writer.report()

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 
 from observabilipy.models import (
     Clock,
@@ -54,9 +56,9 @@ class InMemoryMetricsStorage:
     def add(self, definitions: Iterable[Family], reports: Iterable[Report], worker_id: str = ANONYMOUS) -> CommitReport:
         """Define families and add what a worker reported, blocking for a moment."""
         with self._lock:
-            for definition in definitions:
-                self._table.define(definition)
-            return self._table.add(reports, worker_id, self._clock())
+            hidden = Counter(definition.name for definition in definitions if self._table.define(definition))
+            report = self._table.add(reports, worker_id, self._clock())
+            return replace(report, hidden=dict(hidden + Counter(report.hidden)))
 
     def sample_history(self, timestamp: float) -> None:
         """Append all totals, as they are, to the history under this time (unix seconds), and drop what is too old."""

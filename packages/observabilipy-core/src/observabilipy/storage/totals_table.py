@@ -75,13 +75,15 @@ class TotalsTable:
         self._bounds: dict[str, tuple[float, ...]] = {}
         self._rows: dict[tuple[str, MetricKind], _Rows] = {}
 
-    def define(self, definition: Family) -> None:
-        """Take the newest definition of a name; what is stored moves under its bounds."""
+    def define(self, definition: Family) -> bool:
+        """Take the newest definition of a name; what is stored moves under its bounds. True when it hides a kind."""
+        known = self._definitions.get(definition.name)
         self._definitions[definition.name] = definition
         if definition.bounds:
             self._bounds[definition.name] = definition.bounds
             for row in self._rows.get((definition.name, MetricKind.HISTOGRAM), _Rows()).values():
                 row.rebin(definition.bounds)
+        return known is not None and known.kind is not definition.kind
 
     def add(self, reports: Iterable[Report], worker_id: str, now: float) -> CommitReport:
         """Add increments and set gauges, and tell what could not be taken as it was."""

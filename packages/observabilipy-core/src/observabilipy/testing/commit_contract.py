@@ -30,6 +30,16 @@ _ENTRY = LogEntry(NOON, "INFO", "order placed", {"tier": "gold"})
 class CommitContract(Contract[RuntimeStoragePort]):
     """The part of RuntimeStorageContract about commits."""
 
+    async def test_a_definition_that_hides_another_kind_is_told(self) -> None:
+        async with self.opened() as storage:
+            older = Family("x", MetricKind.GAUGE, "X.")
+            newer = Family("x", MetricKind.HISTOGRAM, "X.", bounds=(1.0,))
+            reports = [
+                storage.commit(Batch(_A, sequence, families=(family,))).hidden
+                for sequence, family in enumerate((older, older, newer, newer), 1)
+            ]
+            assert reports == [{}, {}, {"x": 1}, {}], reports
+
     async def test_a_commit_stores_the_whole_batch(self) -> None:
         async with self.opened() as storage:
             report = storage.commit(
