@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from observabilipy import Observability
 from observabilipy.errors import ConfigurationError, StorageUnavailable
 from observabilipy.models import LogEntry, LogQuery, counter
 from observabilipy.ports import Batch, Worker
@@ -109,6 +110,27 @@ async def test_a_file_that_was_deleted_is_made_anew_for_both_connections(storage
 
     assert await _messages(storage) == ["batch 2"]
     assert before != after
+
+
+async def test_a_service_whose_file_was_deleted_defines_and_sets_everything_once_more(tmp_path: Path) -> None:
+    path = tmp_path / "obs.db"
+    with Observability(f"sqlite:///{path}", flush_interval=3600, handle_sigterm=False) as obs:
+        obs.gauge("queue", "Jobs that wait.", aggregate="sum").set(3)
+        obs.gauge("version", "What is deployed.").set(7)
+        obs.counter("jobs_total", "Jobs done.").inc(5)
+        obs.flush()
+        for name in _names(tmp_path):
+            (tmp_path / name).unlink()
+        obs.counter("jobs_total", "Jobs done.").inc(2)
+        obs.flush()  # the commit that meets the new file
+        obs.flush()
+        shown = {f.name: (f.help, f.aggregate, [s.value for s in f.series]) async for f in obs.storage.totals()}
+
+    assert shown == {
+        "jobs_total": ("Jobs done.", "last", [2]),
+        "queue": ("Jobs that wait.", "sum", [3]),
+        "version": ("What is deployed.", "last", [7]),
+    }
 
 
 async def test_a_database_deleted_without_its_wal_leaves_nothing_to_the_next_one(storage: SQLiteStorage) -> None:

@@ -170,11 +170,15 @@ class CommitReport:
     ``overflowed`` and ``refused`` tell per family how many samples went to the overflow series, and how many gauges
     were refused for the series limit; ``hidden`` how many were of another kind than their family, and definitions that
     hide series of another kind. All are 0 for a batch that was already there.
+
+    ``generation`` is the store's: when it changes, the store is another one (its file was deleted, say), which knows
+    neither the definitions nor the gauges that this worker reported before.
     """
 
     overflowed: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, int] = field(default_factory=dict)
+    generation: str = field(default="", compare=False)
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from observabilipy.encoding.json_text import json_text
 from observabilipy.models import LevelFacts, LogEntry, LogFacts, from_micros, level_name, to_micros
 
-__all__ = ["DELETE_STEP", "Row", "append", "delete_before", "delete_oldest", "ends", "facts", "rows_of"]
+__all__ = ["DELETE_STEP", "Row", "append", "delete_before", "delete_oldest", "ends", "facts", "generation", "rows_of"]
 
 Row: TypeAlias = tuple[int, str, str, str, int]
 """Timestamp in microseconds, level, message, attributes as JSON text, bytes."""
@@ -35,13 +35,17 @@ def append(connection: sqlite3.Connection, rows: list[Row]) -> None:
     _count(connection, [(level, size) for _, level, _, _, size in rows], 1)
 
 
+def generation(connection: sqlite3.Connection) -> str:
+    """Which life of the store this is."""
+    return str(connection.execute("SELECT generation FROM meta").fetchone()[0])
+
+
 def ends(connection: sqlite3.Connection) -> LogFacts:
     """The generation, the oldest position and the next one, without levels."""
-    (generation,) = connection.execute("SELECT generation FROM meta").fetchone()
     (oldest,) = connection.execute("SELECT min(position) FROM log").fetchone()
     last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
     upcoming = (0 if last is None else last[0]) + 1
-    return LogFacts(generation, upcoming if oldest is None else oldest, upcoming)
+    return LogFacts(generation(connection), upcoming if oldest is None else oldest, upcoming)
 
 
 def facts(connection: sqlite3.Connection) -> LogFacts:

@@ -1,6 +1,7 @@
 """SQLiteStorage: metrics and logs of all workers in one SQLite file."""
 
 import asyncio
+import dataclasses
 import os
 import sqlite3
 import time
@@ -203,7 +204,7 @@ class SQLiteStorage:
             logs.append(connection, rows)
             writer.add(batch.samples)
             writer.add(batch.gauges)
-            return writer.report()
+            return dataclasses.replace(writer.report(), generation=logs.generation(connection))
 
         return self._database.write(store)
 

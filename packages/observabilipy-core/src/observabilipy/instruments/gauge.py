@@ -120,12 +120,13 @@ class Gauge:
         """What was collected with this mark is committed."""
         self._reported = mark
 
-    def report_again(self) -> None:
+    def report_again(self, *, store_is_new: bool) -> None:
         """The store forgot this worker: report the value once more, if there ever was one.
 
-        Not with "last": that value outlived the worker, and others may have set a newer one.
+        With "last" only to a store that is new: in another one the value outlived the worker, and others may have set a
+        newer one.
         """
-        if self._version and self._aggregate != "last":
+        if self._version and (store_is_new or self._aggregate != "last"):
             self._reported = 0
 
     def begin_anew(self) -> None:

@@ -138,11 +138,17 @@ class Registry:
                     collection.confirmations.append(_confirmation(series, mark))
         return collection
 
-    def report_gauges_again(self) -> None:
+    def report_gauges_again(self, *, store_is_new: bool = False) -> None:
         """The store forgot this worker: its gauges have to be told once more."""
         for series in self._series():
             if isinstance(series, Gauge):
-                series.report_again()
+                series.report_again(store_is_new=store_is_new)
+
+    def begin_in_new_store(self) -> None:
+        """The store is another one: definitions and gauges have to be told once more. Totals begin at 0 there."""
+        with self._lock:
+            self._unregistered = [definition.family for definition in self._definitions.values()]
+        self.report_gauges_again(store_is_new=True)
 
     def begin_anew(self) -> None:
         """In a forked child: what was recorded before the fork is the parent's to report."""

@@ -66,6 +66,7 @@ class Delivery:
         self._monotonic = monotonic
         self._new_id = new_id
         self._backlog: list[Measured] = []
+        self._generation = ""  # of the store that took the latest batch
         self._worker: Worker | None
         self._parcel: _Parcel | None
         self._forget_worker()
@@ -126,6 +127,7 @@ class Delivery:
     def begin_anew(self) -> None:
         """In a forked child: what waits here is the parent's, and this is another worker."""
         self._backlog.clear()
+        self._generation = ""
         self._forget_worker()
 
     def _forget_worker(self) -> None:
@@ -181,6 +183,9 @@ class Delivery:
         return True
 
     def _tell(self, report: CommitReport) -> None:
+        if self._generation and report.generation and report.generation != self._generation:
+            self._registry.begin_in_new_store()
+        self._generation = report.generation or self._generation
         for tell, counts in (
             (self._troubles.overflowed, report.overflowed),
             (self._troubles.refused, report.refused),

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import (
@@ -139,7 +140,8 @@ class MemoryStorage:
                 return CommitReport()
             workers.committed(batch.worker, batch.sequence)
             self._logs.append(drafts)
-            return self._metrics.add(definitions, reports, batch.worker.id)
+            report = self._metrics.add(definitions, reports, batch.worker.id)
+            return replace(report, generation=self._logs.generation)
 
     def heartbeat(self, worker: Worker) -> bool:
         """Say that the worker lives; False when it had expired and must report all of its gauges again."""

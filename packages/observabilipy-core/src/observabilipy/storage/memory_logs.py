@@ -63,6 +63,11 @@ class InMemoryLogStorage:
         """Take a lock that guards other storages, too, so that they change together."""
         self._lock = lock
 
+    @property
+    def generation(self) -> str:
+        """What the cursors begin with."""
+        return self._buffer.generation
+
     def begin_generation(self) -> None:
         """Give out cursors of a new generation: this copy and the one it was forked from go apart."""
         self._buffer.generation = new_generation(self._randomness)

@@ -30,6 +30,11 @@ _ENTRY = LogEntry(NOON, "INFO", "order placed", {"tier": "gold"})
 class CommitContract(Contract[RuntimeStoragePort]):
     """The part of RuntimeStorageContract about commits."""
 
+    async def test_a_commit_tells_the_generation_of_the_store(self) -> None:
+        async with self.opened() as storage:
+            got = storage.commit(Batch(_A, 1, (_ENTRY,))).generation, (await storage.log_facts()).generation
+            assert got[0] == got[1] != "", got
+
     async def test_a_definition_that_hides_another_kind_is_told(self) -> None:
         async with self.opened() as storage:
             older = Family("x", MetricKind.GAUGE, "X.")
