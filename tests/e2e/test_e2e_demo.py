@@ -79,19 +79,21 @@ def left_behind(directory: Path) -> list[str]:
 def test_the_demo_runs_for_a_while_and_leaves_nothing_behind(
     demo: Callable[..., Demo], wait: Wait, tmp_path: Path
 ) -> None:
-    run = demo("--seconds", "8")
+    run = demo("--seconds", "10")
     wait(run.is_ready, "the demo says where it is")
     statuses = [run.status("/metrics"), run.status("/logs"), run.status("/products/1")]
-    tail = subprocess.run(
-        [COMMAND, "tail", "--no-follow", f"http://127.0.0.1:{run.port}"],
-        env={**os.environ, "OBSERVABILIPY_TOKEN": run.token},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
 
-    assert (statuses, tail.returncode, "GET /products/1 200" in tail.stdout) == ([200, 200, 200], 0, True)
+    def tail_shows_it() -> bool:
+        command = [COMMAND, "tail", "--no-follow", "-q", "GET /products/1 200", f"http://127.0.0.1:{run.port}"]
+        environment = {**os.environ, "OBSERVABILIPY_TOKEN": run.token}
+        return (
+            b"GET /products/1 200"
+            in subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
+        )
+
+    wait(tail_shows_it, "the request is in the log, at most a flush interval later")
+
+    assert statuses == [200, 200, 200]
     assert (run.process.wait(60), left_behind(tmp_path)) == (0, [])
 
 

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.contract
 class ReusesPositions(InMemoryLogStorage):
     async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
         gone = await super().delete_oldest_logs(count, level)
-        self._buffer.upcoming = self._buffer.rows()[-1][0] + 1 if self._buffer.rows() else 1
+        self._table.upcoming = self._table.rows()[-1][0] + 1 if self._table.rows() else 1
         return gone
 
 
@@ -84,7 +84,7 @@ class TakesForeignCursorsForItsOwn(InMemoryLogStorage):
     def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         if query.after is not None:
             position = parse_cursor(query.after).position
-            query = replace(query, after=f"{self._buffer.generation}-{position}")
+            query = replace(query, after=f"{self._table.generation}-{position}")
         return super().read_logs(query)
 
 

@@ -2,30 +2,20 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from observabilipy.command import Command
 from observabilipy.errors import ObservabilityError
+from observabilipy.tail import command as tail
 
-__all__ = ["Command", "main"]
+__all__ = ["main"]
 
 _ADDED = {"demo": "observabilipy-fastapi[demo]"}
 """Commands that come with other packages, and what to install for them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command: a line of help, what adds its arguments to a parser, and what runs it and gives the exit code."""
-
-    help: str
-    configure: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    from observabilipy.tail import command as tail
-
     commands, missing = _installed()
     commands["tail"] = tail
     parser = argparse.ArgumentParser("observabilipy", description="Metrics and logs kept where a service runs.")

@@ -2,13 +2,16 @@
 
 import logging
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from observabilipy import process
 from observabilipy.installation import installed
 from observabilipy.logs.context import current_context
 from observabilipy.logs.exceptions import exception_attributes
 from observabilipy.models import RANKS, level_of_number
-from observabilipy.observability import Observability
+
+if TYPE_CHECKING:
+    from observabilipy.observability import Observability
 
 __all__ = ["LoggingHandler"]
 
@@ -26,7 +29,7 @@ class LoggingHandler(logging.Handler):
         level: as for every handler.
     """
 
-    def __init__(self, obs: Observability | None = None, level: int | str = logging.NOTSET) -> None:
+    def __init__(self, obs: "Observability | None" = None, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)
         self._obs = obs
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 from observabilipy import process
 from observabilipy.errors import ConfigurationError
 from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
+from observabilipy.logging_handler import LoggingHandler
 from observabilipy.logs.logger import Logger
 from observabilipy.models import (
     DEFAULT_BUCKETS,
@@ -26,7 +27,6 @@ from observabilipy.storage import open_storage
 
 if TYPE_CHECKING:
     from observabilipy.http import Auth, Endpoints
-    from observabilipy.logging_handler import LoggingHandler
 
 __all__ = ["Observability"]
 
@@ -256,10 +256,8 @@ class Observability:
             name, help, labels, unit=unit, buckets=buckets, series_limit=series_limit
         )
 
-    def logging_handler(self) -> "LoggingHandler":
+    def logging_handler(self) -> LoggingHandler:
         """A handler that brings standard logging into this log: ``logging.getLogger().addHandler(...)``."""
-        from observabilipy.logging_handler import LoggingHandler
-
         return LoggingHandler(self)
 
     def flush(self) -> bool:

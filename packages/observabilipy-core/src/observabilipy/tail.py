@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from observabilipy.cli import Command
+from observabilipy.command import Command
 from observabilipy.encoding.json_text import json_text
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import LogEntry, LogQuery

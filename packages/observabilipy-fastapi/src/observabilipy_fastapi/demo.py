@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 from observabilipy import ConfigurationError, ObservabilityError
-from observabilipy.cli import Command
+from observabilipy.command import Command
 from observabilipy_fastapi.shop import STORAGE_VARIABLE
 from observabilipy_fastapi.traffic import Traffic
 

@@ -20,7 +20,7 @@ from observabilipy.models import (
     SeriesHistory,
 )
 from observabilipy.ports import Batch, CommitReport, Worker
-from observabilipy.storage.log_buffer import draft
+from observabilipy.storage.log_table import draft
 from observabilipy.storage.memory_logs import InMemoryLogStorage
 from observabilipy.storage.memory_metrics import InMemoryMetricsStorage
 from observabilipy.storage.totals_table import definition_of, report_of

@@ -20,7 +20,7 @@ from observabilipy.models import (
 )
 from observabilipy.storage.bounds import check_size
 from observabilipy.storage.generation import Randomness, new_generation
-from observabilipy.storage.log_buffer import Draft, LogBuffer, Row, Span, draft, facts_of
+from observabilipy.storage.log_table import Draft, LogTable, Row, Span, draft, facts_of
 
 __all__ = ["InMemoryLogStorage", "RingBufferLogStorage"]
 
@@ -52,7 +52,7 @@ class InMemoryLogStorage:
     ) -> None:
         self.clock = clock
         self._randomness = randomness
-        self._buffer = LogBuffer(
+        self._table = LogTable(
             new_generation(randomness),
             None if max_entries is None else check_size("max_entries", max_entries),
             None if max_bytes is None else check_size("max_bytes", max_bytes),
@@ -66,16 +66,16 @@ class InMemoryLogStorage:
     @property
     def generation(self) -> str:
         """What the cursors begin with."""
-        return self._buffer.generation
+        return self._table.generation
 
     def begin_generation(self) -> None:
         """Give out cursors of a new generation: this copy and the one it was forked from go apart."""
-        self._buffer.generation = new_generation(self._randomness)
+        self._table.generation = new_generation(self._randomness)
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Store entries that were drafted already, blocking for a moment."""
         with self._lock:
-            self._buffer.append(drafts)
+            self._table.append(drafts)
 
     async def write_logs(self, entries: Iterable[LogEntry]) -> None:
         """Store all of the entries, in their order, or none of them."""
@@ -93,20 +93,20 @@ class InMemoryLogStorage:
     async def log_facts(self) -> LogFacts:
         """Per level count, oldest, newest and bytes; the generation and where the log begins and ends."""
         with self._lock:
-            generation, oldest, upcoming = self._buffer.generation, self._buffer.oldest, self._buffer.upcoming
-            rows = self._buffer.rows()
+            generation, oldest, upcoming = self._table.generation, self._table.oldest, self._table.upcoming
+            rows = self._table.rows()
         return LogFacts(generation, oldest, upcoming, facts_of(rows))
 
     async def delete_logs_before(self, timestamp: float, level: str | None = None) -> int:
         """Delete entries with a timestamp before unix seconds, of one level or all."""
         micros = to_micros(check_timestamp(timestamp, "timestamp"))
         with self._lock:
-            return self._buffer.delete_before(micros, None if level is None else level_name(level))
+            return self._table.delete_before(micros, None if level is None else level_name(level))
 
     async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
         """Delete the ``count`` entries committed first, of one level or all."""
         with self._lock:
-            return self._buffer.delete_oldest(count, None if level is None else level_name(level))
+            return self._table.delete_oldest(count, None if level is None else level_name(level))
 
     async def aclose(self) -> None:
         """Nothing is to be let go of."""
@@ -118,7 +118,7 @@ class InMemoryLogStorage:
         accepts = query.predicate()
         left = query.limit
         with self._lock:
-            span = self._buffer.span(query)
+            span = self._table.span(query)
         while page := self._page(span, query.order == "desc"):
             for row in page:
                 if accepts(*row[1:]):
@@ -131,7 +131,7 @@ class InMemoryLogStorage:
 
     def _page(self, span: Span, downwards: bool) -> list[Row]:
         with self._lock:
-            return self._buffer.last(span, _PAGE) if downwards else self._buffer.first(span, _PAGE)
+            return self._table.last(span, _PAGE) if downwards else self._table.first(span, _PAGE)
 
 
 class RingBufferLogStorage(InMemoryLogStorage):

@@ -1,4 +1,4 @@
-"""LogBuffer: log entries in a list, in commit order. Not safe for threads: its owner holds the lock."""
+"""LogTable: log entries in a list, in commit order. Not safe for threads: its owner holds the lock."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from observabilipy.encoding.json_text import json_text
 from observabilipy.models import LevelFacts, LogEntry, LogQuery, from_micros, parse_cursor, resume, to_micros
 
-__all__ = ["Draft", "LogBuffer", "Row", "Span", "draft", "facts_of"]
+__all__ = ["Draft", "LogTable", "Row", "Span", "draft", "facts_of"]
 
 Draft: TypeAlias = tuple[int, str, str, str]
 """An entry without its place: microseconds, level, message, attributes as JSON text."""
@@ -34,7 +34,7 @@ class Span:
     end: int
 
 
-class LogBuffer:
+class LogTable:
     """Rows in the order of their positions, which begin at 1 and are never used again.
 
     Over its bounds it drops the rows committed first, even one that is larger than ``max_bytes`` alone.
