@@ -168,6 +168,8 @@ def test_a_pair_of_plain_storages_serves_as_well() -> None:
             "storage must be a storage URL or a storage, got 5: write for example 'sqlite:///observability.db'",
         ),
         ({"storage": "memory"}, "memory"),
+        ({"auth": " "}, "auth"),
+        ({"metrics_auth": 5}, "auth must be a token, several tokens, a callable or 'public', got int"),
     ],
 )
 def test_settings_that_cannot_work_raise_with_their_remedy(options: dict[str, object], message: str) -> None:

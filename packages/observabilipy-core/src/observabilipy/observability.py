@@ -78,6 +78,7 @@ class Observability:
         clock: Clock = time.time,
     ) -> None:
         _check_durability(log_durability)
+        _check_auth(auth, metrics_auth)
         self.level = level = _known_level(level)
         self.service = service
         self._auth = auth
@@ -312,6 +313,15 @@ def _known_level(level: str) -> str:
     if name not in RANKS:
         raise ConfigurationError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
     return name
+
+
+def _check_auth(*decisions: "Auth | None") -> None:
+    """What the environment decides is looked at when the endpoints are first used; a script has none."""
+    if any(decision is not None for decision in decisions):
+        from observabilipy.http.access import access_guard
+
+        for decision in decisions:
+            access_guard(decision, {}, lambda _: None)
 
 
 def _check_durability(log_durability: str) -> None:
