@@ -151,11 +151,11 @@ class EmbeddedRuntime:
                 process.dismiss(self)
                 self.buffer.close()
                 self._carry_last(self._leave)
-                self._settle(delivered=True)
                 if self._close_storage:
                     self._task("closing the storage", self.storage.close)
             finally:
                 self._ended.set()
+                self._settle(delivered=True)  # last: who asks from now on sees that it is over
 
     async def aclose(self) -> None:
         """The same without holding the event loop."""
@@ -278,9 +278,9 @@ class EmbeddedRuntime:
         self._waiting.append(future)
         self.wake()
         self._news.put(None)
-        if self._closed:
-            self._settle(delivered=True)
-        elif self._thread is None:  # no thread can be had: who asks has to carry
+        if self._ended.is_set():
+            self._settle(delivered=True)  # nothing is left to wait for
+        elif self._thread is None and not self._closed:  # no thread can be had: who asks has to carry
             with self._delivering:
                 delivered = self._deliver()
             self._settle(delivered=delivered)
