@@ -10,6 +10,7 @@ import pytest
 
 from observabilipy import Counter, InvalidValue
 from observabilipy.instruments import Registry
+from observabilipy.instruments.number import LARGEST
 from observabilipy.models import MetricSample, counter
 
 
@@ -99,6 +100,16 @@ def test_finite_amounts_that_add_up_to_infinity_are_refused_and_the_counter_goes
     jobs.inc()
 
     assert (after_overflow, reported(registry)) == ([], [counter("jobs_total", 1, timestamp=1000.0)])
+
+
+def test_a_float_on_top_of_integers_beyond_all_floats_is_refused() -> None:
+    registry = Registry()
+    jobs = make(registry)
+    jobs.inc(int(LARGEST))
+    jobs.inc(int(LARGEST))
+    jobs.inc(0.5)
+
+    assert [s.name for s in registry.collect(1.0).samples] == ["observabilipy_rejected_total"]
 
 
 def test_strict_raises_what_is_refused() -> None:

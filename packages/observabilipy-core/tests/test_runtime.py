@@ -20,6 +20,7 @@ from observabilipy import (
     RetentionPolicy,
 )
 from observabilipy.models import from_micros
+from observabilipy.ports import Batch, CommitReport
 from observabilipy.storage.memory import MemoryStorage
 from observabilipy.testing import FakeClock
 
@@ -249,6 +250,56 @@ def test_children_of_multiprocessing_lose_nothing(tmp_path: Path, method: str) -
         "jobs_total 1",
         "jobs_total 2",
     ]
+
+
+@pytest.mark.parametrize("way", ["flush", "close", "rest"])
+def test_a_storage_that_asks_for_a_flush_in_mid_commit_is_told_no(way: str) -> None:
+    answers: list[bool] = []
+
+    class Asking(MemoryStorage):
+        def commit(self, batch: Batch) -> CommitReport:
+            answers.append(obs.flush())
+            return super().commit(batch)
+
+    obs = Observability(Asking(), flush_interval=3600, handle_sigterm=False)
+    obs.info("m")
+    if way == "flush":
+        obs.flush()
+    elif way == "rest":
+        asyncio.run(obs.runtime.arest())
+    obs.close()
+
+    assert answers == [False]
+
+
+async def test_flush_tells_the_truth_about_records_of_many_threads() -> None:
+    committed: list[str] = []
+
+    class Listed(MemoryStorage):
+        def commit(self, batch: Batch) -> CommitReport:
+            committed.extend(entry.message for entry in batch.entries)
+            return super().commit(batch)
+
+    missing: list[str] = []
+    obs = Observability(Listed(), flush_interval=3600, handle_sigterm=False)
+
+    def work(name: int) -> None:
+        for number in range(100):
+            message = f"{name} {number}"
+            obs.info(message)
+            if obs.flush() and message not in committed:
+                missing.append(message)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        await obs.runtime.arest()
+    for thread in threads:
+        thread.join()
+    obs.close()
+
+    assert (missing, len(committed)) == ([], 400)
 
 
 def test_sigterm_during_close_waits_for_what_close_has_begun(tmp_path: Path) -> None:

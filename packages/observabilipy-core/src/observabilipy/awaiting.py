@@ -1,5 +1,6 @@
 """Awaiting without async: how the runtime's thread, or a blocking flush, uses the async methods of storages."""
 
+import sys
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from threading import Thread
@@ -14,8 +15,10 @@ _T = TypeVar("_T")
 
 def await_here(work: Coroutine[Any, Any, _T]) -> _T:  # Any: what it yields to its loop is the loop's business
     """Drive a coroutine to its end on a loop of its own, blocking."""
-    with process.no_fork():  # a child that is forked during an import finds the module's lock held for ever
-        import asyncio
+    if "asyncio" not in sys.modules:
+        with process.no_fork():  # a child that is forked during an import finds the module's lock held for ever
+            import asyncio
+    import asyncio
 
     try:
         asyncio.get_running_loop()

@@ -191,8 +191,9 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    global _forked, _finalized
+    global _forked, _finalized, _finishing, _deadly
     _forked, _finalized = True, False
+    _finishing, _deadly = 0, None  # nobody in this process will leave the parent's block
     sleep()
     for lasting in _paused:
         with suppress(Exception):
@@ -230,7 +231,7 @@ def finishing() -> Iterator[None]:
     try:
         yield
     finally:
-        _finishing -= 1
+        _finishing = max(0, _finishing - 1)
         if _deadly is not None:
             _on_sigterm(_deadly, None)
 

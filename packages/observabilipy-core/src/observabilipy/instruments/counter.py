@@ -40,7 +40,10 @@ class Counter:
                 return
             amount = number
         if 0 <= amount <= LARGEST:
-            self._value += amount
+            try:
+                self._value += amount
+            except OverflowError:  # an integer beyond all floats, and now a float
+                self._refuse(amount)
         else:
             self._refuse(amount)
 
@@ -67,6 +70,10 @@ class Counter:
         if isinstance(increment, float) and increment.is_integer():
             increment = int(increment)
         return MetricSample(self._name, increment, self._labels, MetricKind.COUNTER, now), mark
+
+    def has_news(self) -> bool:
+        """Whether something was counted since the last report."""
+        return self._value != (self._reported or 0)
 
     def confirm(self, mark: float) -> None:
         """What was collected with this mark is committed."""

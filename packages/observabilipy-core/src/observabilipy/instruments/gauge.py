@@ -60,7 +60,11 @@ class Gauge:
         if number is None:
             self._refuse("inc", amount)
             return
-        self._value += number
+        try:
+            self._value += number
+        except OverflowError:  # an integer beyond all floats, and now a float
+            self._refuse("inc", amount)
+            return
         self._version += 1
 
     def dec(self, amount: float = 1) -> None:
@@ -115,6 +119,10 @@ class Gauge:
             self._refuse("inc", "a sum beyond all floats")
             return None
         return MetricSample(self._name, self._value, self._labels, MetricKind.GAUGE, now), mark
+
+    def has_news(self) -> bool:
+        """Whether it was set since the last report."""
+        return self._version != self._reported
 
     def confirm(self, mark: int) -> None:
         """What was collected with this mark is committed."""

@@ -41,8 +41,12 @@ class Histogram:
             return
         state = self._state
         bucket = bisect_right(self._above, number)
-        state[bucket] += 1
-        state[-1] += number
+        try:
+            state[-1] += number
+        except OverflowError:  # integers beyond all floats, and now a float
+            self._refuse(value)
+        else:
+            state[bucket] += 1
 
     def time(self) -> Timer:
         """Observe how long something takes, in seconds.
@@ -69,6 +73,10 @@ class Histogram:
         *counts, total = (new - old for new, old in zip(mark, reported, strict=True))
         value = HistogramValue(self._bounds, tuple(map(int, counts)), total)
         return MetricSample(self._name, value, self._labels, MetricKind.HISTOGRAM, now), mark
+
+    def has_news(self) -> bool:
+        """Whether something was observed since the last report."""
+        return any(self._state) if self._reported is None else self._state != self._reported
 
     def confirm(self, mark: list[float]) -> None:
         """What was collected with this mark is committed."""

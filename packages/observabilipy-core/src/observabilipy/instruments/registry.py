@@ -138,6 +138,10 @@ class Registry:
                     collection.confirmations.append(_confirmation(series, mark))
         return collection
 
+    def has_news(self) -> bool:
+        """Whether something was recorded since the last report."""
+        return any(series.has_news() for series in self._series())
+
     def report_gauges_again(self, *, store_is_new: bool = False) -> None:
         """The store forgot this worker: its gauges have to be told once more."""
         for series in self._series():

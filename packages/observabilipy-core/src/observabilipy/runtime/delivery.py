@@ -113,11 +113,12 @@ class Delivery:
 
     def abandon(self) -> None:
         """Nothing more will be carried: count what is left as dropped."""
-        left = [entry for entry, _ in self._backlog]
+        left = [entry.level for entry, _ in self._backlog]
         if self._parcel is not None:
-            left = [*self._parcel.batch.entries, *left]
-        for entry in left:
-            self._troubles.dropped(entry.level, "closed")
+            left += [entry.level for entry in self._parcel.batch.entries]
+        left += map(_level, self._buffer.drain())  # of threads that were recording while it was closed
+        for level in left:
+            self._troubles.dropped(level, "closed")
         if left:
             self._troubles.warn(
                 "abandoned", f"{len(left)} log entries are lost: the storage did not take them before the end"

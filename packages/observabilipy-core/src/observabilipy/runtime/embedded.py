@@ -113,6 +113,8 @@ class EmbeddedRuntime:
     def _begin(self) -> None:
         self._state = threading.RLock()  # guards the beginning and the end of the thread; a signal may come in between
         self._delivering = threading.Lock()  # guards the delivery: one thread at a time carries
+        self._carrier: int | None = None  # the one that does
+        self._keeping = threading.Lock()  # guards the upkeep
         self._news: SimpleQueue[None] = SimpleQueue()  # its put may interrupt itself, unlike an Event's set
         self._thread: threading.Thread | None = None
         self._waiting: deque[Future[bool]] = deque()
@@ -125,8 +127,6 @@ class EmbeddedRuntime:
 
     def flush(self) -> bool:
         """Wait until everything recorded before the call is committed. False when the storage cannot take it now."""
-        if threading.current_thread() is self._thread:
-            return False  # a storage of ours that asks for itself
         return self._ask().result()
 
     async def aflush(self) -> bool:
@@ -140,20 +140,20 @@ class EmbeddedRuntime:
 
         Log entries that are recorded afterwards are given up, counted and warned about.
         """
-        with self._state:
-            closing, self._closed = not self._closed, True
-        if not closing:
-            self._ended.wait(_CLOSE_SECONDS)
-            return
         with process.finishing():
+            with self._state:
+                closing, self._closed = not self._closed, True
+            if not closing:
+                self._ended.wait(_CLOSE_SECONDS)
+                return
             try:
                 self.pause(_CLOSE_SECONDS)
-                process.dismiss(self)
                 self.buffer.close()
                 self._carry_last(self._leave)
                 if self._close_storage:
                     self._task("closing the storage", self.storage.close)
             finally:
+                process.dismiss(self)  # not before: who ends the process waits for those that it knows
                 self._ended.set()
                 self._settle(delivered=True)  # last: who asks from now on sees that it is over
 
@@ -169,6 +169,9 @@ class EmbeddedRuntime:
         await _off_loop(self._rest)
 
     def _rest(self) -> None:
+        if self._closed:
+            self._ended.wait(_CLOSE_SECONDS)
+            return
         self.pause(_CLOSE_SECONDS)
         process.sleep()  # before the last look: what is recorded after that wakes the thread
         self._carry_last(self._end_worker)
@@ -201,11 +204,15 @@ class EmbeddedRuntime:
 
     def has_news(self) -> bool:
         """Whether records or questions wait for a thread."""
-        return bool(self._waiting) or len(self.buffer) > 0
+        return bool(self._waiting) or len(self.buffer) > 0 or self.registry.has_news()
 
     def begin_anew(self) -> None:
         """In a forked child: forget what belongs to the parent."""
+        closed = self._closed
         self._begin()
+        if closed:  # the parent was closing it
+            self._closed = True
+            self._ended.set()
         self.buffer.begin_anew()
         self.registry.begin_anew()
         self._delivery.begin_anew()
@@ -238,22 +245,37 @@ class EmbeddedRuntime:
         self._round()
 
     def _round(self) -> bool:
-        waiting = len(self._waiting)
         with self._delivering:
-            delivered = self._deliver()
+            delivered = self._carry()
             if delivered:
                 self._task("the heartbeat", self._delivery.heartbeat)
-        self._settle(waiting, delivered=delivered)
         if delivered and self._thread is threading.current_thread():
-            self._upkeep.look(self._delivery.worker)
+            self._keep_up()
         return delivered
 
+    def _carry(self) -> bool:
+        """Deliver, and answer those who asked before: what came later may not be in it."""
+        waiting = len(self._waiting)
+        delivered = self._deliver()
+        self._settle(waiting, delivered=delivered)
+        return delivered
+
+    def _keep_up(self) -> None:
+        if self._keeping.acquire(blocking=False):  # a thread that a fork did not wait for may still be at it
+            try:
+                self._upkeep.look(self._delivery.worker)
+            finally:
+                self._keeping.release()
+
     def _deliver(self) -> bool:
+        self._carrier = threading.get_ident()
         try:
             return self._delivery.deliver()
         except Exception as error:  # noqa: BLE001 - the thread must outlive a bug of ours
             self.troubles.failed("carrying records to the storage", error)
             return False
+        finally:
+            self._carrier = None
 
     def _carry_last(self, work: Callable[[], object]) -> None:
         """Do this in the place of the thread, which has ended, or is stuck in its storage."""
@@ -270,11 +292,14 @@ class EmbeddedRuntime:
         return delivered
 
     def _leave(self) -> None:
-        if not self._end_worker():
-            self._delivery.abandon()
+        self._end_worker()
+        self._delivery.abandon()
 
     def _ask(self) -> "Future[bool]":
         future: Future[bool] = Future()
+        if self._carrier == threading.get_ident():  # a storage, or a handler called from one, asks in mid-commit
+            future.set_result(False)
+            return future
         self._waiting.append(future)
         self.wake()
         self._news.put(None)
@@ -282,8 +307,7 @@ class EmbeddedRuntime:
             self._settle(delivered=True)  # nothing is left to wait for
         elif self._thread is None and not self._closed:  # no thread can be had: who asks has to carry
             with self._delivering:
-                delivered = self._deliver()
-            self._settle(delivered=delivered)
+                self._carry()
         return future
 
     def _settle(self, count: int | None = None, *, delivered: bool) -> None:
