@@ -185,8 +185,10 @@ class CommitReport:
 class RuntimeStoragePort(LogStoragePort, MetricsStoragePort, Protocol):
     """What a storage of many workers adds. The runtime calls it from its own thread; these methods block.
 
-    They may be called from different threads, one call at a time. They raise StorageUnavailable when the same call may
-    work later; after any other exception the runtime repeats the batch a few times and then gives it up, counted.
+    They may be called from different threads. Commits come one at a time; after a fork or at the end, a commit may meet
+    a call of the upkeep (``acquire_lease``, ``maintain``, ``sample_history``). They raise StorageUnavailable when the
+    same call may work later; after any other exception the runtime repeats the batch a few times and then gives it up,
+    counted.
     """
 
     @property
