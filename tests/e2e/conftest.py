@@ -80,8 +80,8 @@ class Server:
 
     def start(self) -> None:
         options = ["--port", str(self.port), "--workers", str(self.workers), "--no-access-log"]
-        # A worker that this machine does not let start within the default 5 s would be killed and started again. Not much
-        # longer: a supervisor that was just asking a worker when that was killed waits for the answer for so long.
+        # A worker that this machine does not let start within the default 5 s would be killed and started again. Not
+        # much longer: a supervisor that was asking a worker when that was killed waits so long for the answer.
         options += ["--timeout-worker-healthcheck", "15"]
         with (self.directory / "uvicorn.log").open("ab") as log:
             self._process = subprocess.Popen(
