@@ -38,7 +38,7 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         "queue reached its series limit and refuses new gauges;"
         " find the label with too many values, or raise series_limit",
         "wait is reported under two kinds: only the newest definition is shown",
-        "maintenance failed and is tried again: OSError: no space",
+        "maintenance failed: OSError: no space; observabilipy_failures_total counts it",
         "samples of jobs_total were given up: the storage does not take them",
         "a is left out beside b",
     ]

@@ -73,9 +73,11 @@ class Troubles:
         self.warn(sentence, sentence)
 
     def failed(self, task: str, error: BaseException) -> None:
-        """A task of the library failed; it is tried again."""
+        """A task of the library failed."""
         self._add("observabilipy_failures_total", "Tasks of the library that failed.", task=task)
-        self.warn(f"failed {task}", f"{task} failed and is tried again: {type(error).__name__}: {error}")
+        self.warn(
+            f"failed {task}", f"{task} failed: {type(error).__name__}: {error}; observabilipy_failures_total counts it"
+        )
 
     def lost(self, family: str, count: int) -> None:
         """Samples that no storage would take were given up."""
