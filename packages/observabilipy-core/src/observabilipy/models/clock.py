@@ -18,7 +18,8 @@ _LATEST = 253_402_300_800.0  # 10000-01-01
 
 def to_micros(timestamp: float) -> int:
     """Unix seconds as whole microseconds, rounded."""
-    return round(timestamp * 1_000_000)
+    part, whole = math.modf(timestamp)  # apart, because the product of a float after 2106 may be off by one
+    return int(whole) * 1_000_000 + round(part * 1_000_000)
 
 
 def from_micros(micros: int) -> float:
