@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from observabilipy_asgi.route import relative_path, route_template
+from observabilipy_asgi.route import matched_template, relative_path
 
 
 def route(path: str, path_format: str | None = None) -> SimpleNamespace:
@@ -44,7 +44,7 @@ INCLUDED_PLAIN = SimpleNamespace(original_route=ITEM, starlette_route=route("/ap
     ],
 )
 def test_the_template_is_what_the_framework_left_in_the_scope(scope: dict[str, object], template: str | None) -> None:
-    assert route_template(scope) == template
+    assert matched_template(scope) == template
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_mount_gives_its_prefix_and_never_a_value(
 ) -> None:
     scope = {"root_path": root_path, "app_root_path": app_root_path, "path_params": params}
 
-    assert route_template(scope if inner is None else {**scope, "route": inner}) == template
+    assert matched_template(scope if inner is None else {**scope, "route": inner}) == template
 
 
 @pytest.mark.parametrize(

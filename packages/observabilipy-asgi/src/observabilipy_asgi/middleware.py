@@ -5,15 +5,17 @@ from collections.abc import Iterable
 
 from observabilipy import Observability
 from observabilipy.requests import RecordedRequest, RequestRecorder
+from observabilipy_asgi.exchange import Exchange
 from observabilipy_asgi.lifespan import with_rest
-from observabilipy_asgi.protocol import ASGIApp, Message, Receive, Scope, Send
-from observabilipy_asgi.recording import Recording
+from observabilipy_asgi.protocol import ASGIApp, Receive, Scope, Send
 from observabilipy_asgi.route import relative_path
 
 __all__ = ["REQUEST_KEY", "ObservabilityMiddleware"]
 
 REQUEST_KEY = "observabilipy.request"
 """Where in the scope the request's record is, or None for a request that is not recorded."""
+
+_READ = {b"x-request-id": "request_id", b"traceparent": "traceparent", b"content-length": "content_length"}
 
 
 class ObservabilityMiddleware:
@@ -25,56 +27,71 @@ class ObservabilityMiddleware:
         app: the application.
         obs: where requests are recorded.
         access_log: record a log entry for each request, too.
-        exclude: paths that are not recorded; one that ends in ``*`` stands for all that begin like it.
+        request_ids: give each request its ids, in all that it logs and in its answer.
+        body_sizes: measure the bodies of requests and answers, too.
+        exclude: paths that are left alone; one that ends in ``*`` stands for all that begin like it.
     """
 
     def __init__(
-        self, app: ASGIApp, obs: Observability, *, access_log: bool = True, exclude: Iterable[str] = ()
+        self,
+        app: ASGIApp,
+        obs: Observability,
+        *,
+        access_log: bool = True,
+        request_ids: bool = True,
+        body_sizes: bool = False,
+        exclude: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._obs = obs
-        self._recorder = RequestRecorder(obs, access_log=access_log, exclude=exclude)
+        self._recorder = RequestRecorder(
+            obs, access_log=access_log, request_ids=request_ids, body_sizes=body_sizes, exclude=exclude
+        )
 
+    # Keyword names as the specification spells them: daphne calls by name.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection."""
-        if scope["type"] == "http" and REQUEST_KEY not in scope:
-            await self._record(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "lifespan":
             await with_rest(self._app, self._obs, scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    async def _record(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = scope[REQUEST_KEY] = self._begin(scope)
+            return
+        request = self._begin(scope) if kind == "http" and REQUEST_KEY not in scope else None
         if request is None:
-            return await self._app(scope, receive, send)
-        recording = Recording(request, scope, self._obs.runtime.troubles)
-
-        async def watched_receive() -> Message:
-            message = await receive()
-            recording.received(message)
-            return message
-
-        async def watched_send(message: Message) -> None:
-            try:
-                await send(message)
-            except OSError:  # ASGI 2.4, "Disconnected Client - send exception"
-                recording.client_left()
-                raise
-            recording.sent(message)
-
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(request, scope, receive, send)
+        if request.ids is not None:
+            request.enter()
         try:
-            await self._app(scope, watched_receive, watched_send)
+            await self._app(scope, exchange.receive, exchange.send)
         except CancelledError:  # by the server, which gives the connection up
-            recording.client_left()
+            exchange.left()
+            raise
+        except BaseException as error:
+            request.failed(error)
             raise
         finally:
-            recording.returned()
-        return None
+            if not request.ended:
+                exchange.unfinished()
+            if request.ids is not None:
+                request.leave()
 
     def _begin(self, scope: Scope) -> RecordedRequest | None:
-        try:
-            return self._recorder.begin(scope["method"], relative_path(scope))
-        except Exception as error:  # noqa: BLE001 - the application must be served, recorded or not
-            self._obs.runtime.troubles.failed("recording a request", error)
-            return None
+        recorder = self._recorder
+        if recorder.reads_headers:
+            request = recorder.begin(scope["method"], relative_path(scope), **_read(scope["headers"]))
+        else:
+            request = recorder.begin(scope["method"], relative_path(scope))
+        scope[REQUEST_KEY] = request
+        return request
+
+
+def _read(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers that a record needs; one that came several times is joined, which no rule of theirs accepts."""
+    read: dict[str, str] = {}
+    for name, value in headers:
+        if name in _READ:
+            known = _READ[name]
+            text = value.decode("latin-1")
+            read[known] = f"{read[known]},{text}" if known in read else text
+    return read

@@ -10,7 +10,7 @@ from typing import Any
 
 from observabilipy_asgi.protocol import Scope
 
-__all__ = ["relative_path", "route_template"]
+__all__ = ["matched_template", "relative_path"]
 
 _REST = "/{path}"
 """How Starlette spells whatever stands below a mounted application."""
@@ -23,15 +23,19 @@ def relative_path(scope: Scope) -> str:
     """
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
+    if not root:
+        return path
     return path.removeprefix(root) or "/" if path == root or path.startswith(f"{root}/") else path
 
 
-def route_template(scope: Scope) -> str | None:
+def matched_template(scope: Scope) -> str | None:
     """The template that matched, such as ``/orders/{id}``; None when none did or the framework does not say.
 
     It has few values whatever clients send: a path of theirs is given only where a route without parameters took it.
     """
-    template = _named_template(scope)
+    template = scope.get("observabilipy.route") or scope.get("path_template")
+    if template is None:
+        template = _spelled(_effective_route(scope) if "fastapi" in scope else scope.get("route"))
     if "app_root_path" in scope:  # Starlette went through a mount
         return _mount_prefix(scope, template or "") + (template or _REST)
     if template is None and _is_literal(scope):
@@ -39,22 +43,21 @@ def route_template(scope: Scope) -> str | None:
     return template
 
 
-def _named_template(scope: Scope) -> str | None:
-    given = scope.get("observabilipy.route") or scope.get("path_template")
-    if isinstance(given, str):
-        return given
-    route = _effective_route(scope)
+def _spelled(route: Any) -> str | None:  # Any: the classes of frameworks that are not imported here
+    """What a route calls itself; None for a mount, whose place ``root_path`` holds."""
+    if route is None:
+        return None
     path = getattr(route, "path", None)
     template = getattr(route, "path_format", None) or path
-    if not isinstance(template, str) or not template or template == f"{path}{_REST}":  # a mount: root_path holds it
+    if not isinstance(template, str) or not template:
         return None
-    return template
+    return None if template.endswith(_REST) and template == f"{path}{_REST}" else template
 
 
-def _effective_route(scope: Scope) -> Any:  # Any: the classes of frameworks that are not imported here
+def _effective_route(scope: Scope) -> Any:  # Any: see above
     """The route with the prefixes of the routers that include it, where FastAPI keeps them apart."""
     route = scope.get("route")
-    fastapi = scope.get("fastapi")
+    fastapi = scope["fastapi"]
     context = fastapi.get("effective_route_context") if isinstance(fastapi, dict) else None
     # It may be left from an application around a mounted one, and then belongs to another route. What has no path is
     # the included router itself, which FastAPI 0.137 names in the route's place.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, overload
 
-from observabilipy import process
+from observabilipy import sigterm
 from observabilipy.errors import ConfigurationError
 from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
 from observabilipy.logging_handler import LoggingHandler
@@ -52,7 +52,7 @@ class Observability:
         log_durability: "memory": a process that is killed loses what it had not committed yet.
         strict: raise refused values instead of counting them, for tests.
         health: answer /health, without data and without auth.
-        handle_sigterm: close at SIGTERM where nobody else handles it.
+        handle_sigterm: commit at SIGTERM, before whoever else handles it.
         clock: gives unix seconds.
 
     Raises:
@@ -107,10 +107,11 @@ class Observability:
         self.error = logger.error
         self.critical = logger.critical
         self.exception = logger.exception
+        self.record = logger.record
         self.bind = logger.bind
         self.context = logger.context
         if handle_sigterm:
-            process.close_on_sigterm()
+            sigterm.watch()
 
     @property
     def endpoints(self) -> "Endpoints":

@@ -11,6 +11,9 @@ from observabilipy.troubles import Troubles
 
 __all__ = ["Gauge"]
 
+_PLAIN = 2**53
+"""Integers up to here can be added to whatever the value is, without a look."""
+
 
 class Gauge:
     """One series of a gauge.
@@ -56,16 +59,11 @@ class Gauge:
             process.wake()
         if self._aggregate != "sum":
             raise self._needs_sum("inc")
-        number = finite(amount)
-        if number is None:
-            self._refuse("inc", amount)
-            return
-        try:
-            self._value += number
-        except OverflowError:  # an integer beyond all floats, and now a float
-            self._refuse("inc", amount)
-            return
-        self._version += 1
+        if amount.__class__ is int and -_PLAIN <= amount <= _PLAIN:
+            self._value += amount
+            self._version += 1
+        else:
+            self._add("inc", amount, 1)
 
     def dec(self, amount: float = 1) -> None:
         """Subtract ``amount``, 1 if left out.
@@ -73,13 +71,27 @@ class Gauge:
         Raises:
             ConfigurationError: the gauge's aggregate is not "sum".
         """
+        if process.asleep:
+            process.wake()
         if self._aggregate != "sum":
             raise self._needs_sum("dec")
+        if amount.__class__ is int and -_PLAIN <= amount <= _PLAIN:
+            self._value -= amount
+            self._version += 1
+        else:
+            self._add("dec", amount, -1)
+
+    def _add(self, method: str, amount: float, sign: int) -> None:
         number = finite(amount)
         if number is None:
-            self._refuse("dec", amount)
+            self._refuse(method, amount)
             return
-        self.inc(-number)
+        try:
+            self._value += sign * number
+        except OverflowError:  # an integer beyond all floats, and now a float
+            self._refuse(method, amount)
+            return
+        self._version += 1
 
     def track_inprogress(self) -> "_GeneratorContextManager[None]":
         """One more while a ``with`` block runs; also a decorator of plain functions.

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 from observabilipy import process
-from observabilipy.instruments.number import finite, shown
+from observabilipy.instruments.number import LARGEST, finite, shown
 from observabilipy.instruments.timer import Timer
 from observabilipy.models import HistogramValue, MetricKind, MetricSample
 from observabilipy.troubles import Troubles
@@ -35,7 +35,7 @@ class Histogram:
         """Count one observation. What is not a finite number is refused and counted; nothing is raised."""
         if process.asleep:
             process.wake()
-        number = finite(value)
+        number = value if value.__class__ is float and -LARGEST <= value <= LARGEST else finite(value)
         if number is None:
             self._refuse(value)
             return

@@ -25,6 +25,7 @@ Dropped: TypeAlias = Callable[[str, str], None]
 """Called with the level of a record that is given up, and the reason."""
 
 _WAKE_EVERY = 500
+_new = tuple.__new__  # half the time of Record(...)
 
 
 class LogBuffer:
@@ -70,7 +71,7 @@ class LogBuffer:
         sequence = self._next_sequence()
         if sequence >= self._limit and not self._make_room(rank):
             return
-        self._queues[rank].append(Record(sequence, timestamp, level, message, attributes, context))
+        self._queues[rank].append(_new(Record, (sequence, timestamp, level, message, attributes, context)))
         if sequence % _WAKE_EVERY == _WAKE_EVERY - 1:
             self._full_batch()
 

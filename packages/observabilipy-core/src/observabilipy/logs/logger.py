@@ -29,27 +29,27 @@ class Logger:
 
     def debug(self, message: str, /, **attributes: object) -> None:
         """Record an entry of level DEBUG."""
-        self._record("DEBUG", message, attributes)
+        self.record("DEBUG", message, attributes)
 
     def info(self, message: str, /, **attributes: object) -> None:
         """Record an entry of level INFO."""
-        self._record("INFO", message, attributes)
+        self.record("INFO", message, attributes)
 
     def warning(self, message: str, /, **attributes: object) -> None:
         """Record an entry of level WARNING."""
-        self._record("WARNING", message, attributes)
+        self.record("WARNING", message, attributes)
 
     def error(self, message: str, /, **attributes: object) -> None:
         """Record an entry of level ERROR."""
-        self._record("ERROR", message, attributes)
+        self.record("ERROR", message, attributes)
 
     def critical(self, message: str, /, **attributes: object) -> None:
         """Record an entry of level CRITICAL."""
-        self._record("CRITICAL", message, attributes)
+        self.record("CRITICAL", message, attributes)
 
     def exception(self, message: str, /, **attributes: object) -> None:
         """Record an entry of level ERROR with the exception being handled: type, message, traceback."""
-        self._record("ERROR", message, {**exception_attributes(sys.exc_info()), **attributes})
+        self.record("ERROR", message, {**exception_attributes(sys.exc_info()), **attributes})
 
     def bind(self, **attributes: object) -> "Logger":
         """A logger whose entries all have these attributes."""
@@ -59,7 +59,8 @@ class Logger:
         """Give these attributes to all entries recorded inside a ``with`` block, in this thread or task."""
         return context(**attributes)
 
-    def _record(self, level: str, message: object, attributes: Mapping[str, object]) -> None:
+    def record(self, level: str, message: object, attributes: Mapping[str, object]) -> None:
+        """Record an entry of one of the five levels, with attributes that nobody changes any more."""
         if RANKS[level] < self._rank:
             return
         if process.asleep:

@@ -1,0 +1,80 @@
+"""Exchange: what the messages of one request and its answer mean for its record."""
+
+from observabilipy.requests import CLIENT_CLOSED_REQUEST, Outcome, RecordedRequest, RequestIds
+from observabilipy_asgi.protocol import Message, Receive, Scope, Send
+from observabilipy_asgi.route import matched_template
+
+__all__ = ["Exchange"]
+
+_IDS = frozenset({b"x-request-id", b"traceparent"})
+
+
+class Exchange:
+    """Follows a request to its end: its ``receive`` and ``send`` stand in the place of the server's."""
+
+    _answer_begun = _client_left = False
+
+    def __init__(self, request: RecordedRequest, scope: Scope, receive: Receive, send: Send) -> None:
+        self._request = request
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        """The next message from the client."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._client_left = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Give a part of the answer to the server."""
+        request = self._request
+        kind = message["type"]
+        if kind == "http.response.start" and request.ids is not None:
+            message = _with_ids(message, request.ids)
+        try:
+            await self._send(message)
+        except OSError:  # ASGI 2.4, "Disconnected Client - send exception"
+            self._client_left = True
+            raise
+        if kind == "http.response.body":
+            body = message.get("body")
+            if body:
+                request.response_bytes += len(body)
+            if not message.get("more_body"):
+                self._end("aborted" if self._client_left else "complete")
+        elif kind == "http.response.start":
+            self._answer_begun = True
+            request.status = message.get("status", 500)
+        elif kind == "http.response.pathsend":  # a file that the server sends by itself
+            self._end("complete")
+
+    def left(self) -> None:
+        """The server gave the connection up: it cancelled the application."""
+        self._client_left = True
+
+    def unfinished(self) -> None:
+        """The application returned or raised. What was not answered whole by now never will be."""
+        if self._client_left and not self._answer_begun:
+            self._request.status = CLIENT_CLOSED_REQUEST
+        self._end("aborted" if self._client_left else "error")
+
+    def _end(self, outcome: Outcome) -> None:
+        route = None
+        try:
+            route = matched_template(self._scope)
+        except Exception as error:  # noqa: BLE001 - a framework may keep anything under the keys that are read
+            self._request.recorder.failed(error)
+        self._request.end(route, outcome)
+
+
+def _with_ids(message: Message, ids: RequestIds) -> Message:
+    """The start of the answer with the ids that the application did not set itself."""
+    headers = list(message.get("headers", ()))
+    given = [name for name, _ in headers if name in _IDS]
+    if b"x-request-id" not in given:
+        headers.append((b"x-request-id", ids.request_id.encode()))
+    if ids.traceparent is not None and b"traceparent" not in given:
+        headers.append((b"traceparent", ids.traceparent.encode()))
+    return {**message, "headers": headers}
