@@ -126,7 +126,7 @@ def test_records_below_the_level_of_the_observability_are_not_kept() -> None:
 def test_what_is_logged_before_an_observability_is_installed_is_not_kept_and_not_complained_about(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("observabilipy.installation._installed", [])
+    monkeypatch.setattr("observabilipy.installation._find", lambda: None)
     logger = logging.Logger("shop")
     logger.addHandler(LoggingHandler())
     logger.error("early")

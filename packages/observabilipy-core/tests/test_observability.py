@@ -191,9 +191,10 @@ def test_refused_values_are_counted_and_warned_about_once(caplog: pytest.LogCapt
 
 
 def test_current_is_what_was_installed_last_and_says_what_to_do_before(obs: Observability) -> None:
-    from observabilipy.installation import _installed
+    from observabilipy import installation
 
-    before, _installed[:] = list(_installed), []
+    before = installation._find
+    installation.provide(lambda: None)
     try:
         with pytest.raises(ConfigurationError, match="this process has no Observability yet: call instrument"):
             current()
@@ -201,7 +202,7 @@ def test_current_is_what_was_installed_last_and_says_what_to_do_before(obs: Obse
 
         assert current() is obs
     finally:
-        _installed[:] = before
+        installation.provide(before)
 
 
 def test_every_public_name_is_there() -> None:

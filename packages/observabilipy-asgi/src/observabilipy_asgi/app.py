@@ -1,18 +1,23 @@
 """ObservabilityApp: /metrics, /logs and /health as an ASGI application, to be mounted wherever you like."""
 
 import asyncio
+from contextlib import suppress
 
-from observabilipy import Observability
-from observabilipy.http import Request, Response
+from observabilipy import Observability, sigterm
+from observabilipy.http import Request, Response, Stopped
 from observabilipy_asgi.lifespan import keep_lifespan
 from observabilipy_asgi.middleware import REQUEST_KEY
-from observabilipy_asgi.protocol import Receive, Scope, Send
+from observabilipy_asgi.protocol import Message, Receive, Scope, Send
 from observabilipy_asgi.route import relative_path
 
 __all__ = ["ObservabilityApp"]
 
 _PATIENCE_SECONDS = 10.0
 """A client that takes nothing for so long is given up: it would hold a read of the store, and the server's stop."""
+
+_LOOK_SECONDS = 0.5
+_GRACE_SECONDS = 1.0
+"""For answers under way when the process is told to end."""
 
 
 class ObservabilityApp:
@@ -47,37 +52,54 @@ class ObservabilityApp:
         )  # Litestar's mounts append a slash
         headers = tuple(scope["headers"])
         response = await self._obs.endpoints.handle(Request(scope["method"], path, scope["query_string"], headers))
-        departure = asyncio.create_task(_departure(receive))
         try:
-            await _deliver(response, departure, send)
+            await _deliver(response, receive, send)
         finally:
-            departure.cancel()
             await response.body.aclose()
 
 
-async def _deliver(response: Response, departure: "asyncio.Task[None]", send: Send) -> None:
-    """Send the answer, as long as somebody takes it."""
-
-    async def taken(body: bytes, *, more: bool) -> bool:
-        return await _sent({"type": "http.response.body", "body": body, "more_body": more}, send)
-
+async def _deliver(response: Response, receive: Receive, send: Send) -> None:
+    """Send the answer, as long as somebody takes it and the process lasts."""
     start = {"type": "http.response.start", "status": response.status, "headers": list(response.headers)}
-    if not await _sent(start, send):
-        return
-    async for chunk in response.body:
-        if departure.done() or not await taken(chunk, more=True):
-            return
-    await taken(b"", more=False)
+    departure = asyncio.create_task(_departure(receive))
+    with suppress(TimeoutError, Stopped):
+        async with asyncio.timeout(None) as patience:
+            ending = asyncio.create_task(_end_with_process(patience))
+            try:
+                taken = await _taken(start, send, patience)
+                async for chunk in response.body:
+                    if not taken or departure.done():
+                        return
+                    taken = await _taken(_part(chunk, more=True), send, patience)
+                if taken:
+                    await _taken(_part(b"", more=False), send, patience)
+            finally:
+                departure.cancel()
+                ending.cancel()
 
 
-async def _sent(message: dict[str, object], send: Send) -> bool:
-    """False when the client is gone or does not read: send() raises OSError, of which TimeoutError is one."""
+def _part(body: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def _taken(message: Message, send: Send, patience: asyncio.Timeout) -> bool:
+    """False when the client is gone; one that only does not read runs into the timeout."""
+    if not sigterm.stopping():
+        patience.reschedule(asyncio.get_running_loop().time() + _PATIENCE_SECONDS)
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            await send(message)
+        await send(message)
     except OSError:
         return False
+    if not sigterm.stopping():
+        patience.reschedule(None)
     return True
+
+
+async def _end_with_process(patience: asyncio.Timeout) -> None:
+    """Some servers wait for every answer when they stop, however long it takes, and tell nobody."""
+    while not sigterm.stopping():  # noqa: ASYNC110 - a signal handler has no loop to set an Event in
+        await asyncio.sleep(_LOOK_SECONDS)
+    patience.reschedule(asyncio.get_running_loop().time() + _GRACE_SECONDS)
 
 
 async def _departure(receive: Receive) -> None:

@@ -1,14 +1,14 @@
-"""Awaiting without async: how the runtime's thread, or a blocking flush, uses the async methods of storages."""
+"""Awaiting without async, for the runtime's thread and the async methods of storages, and blocking without a block."""
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from threading import Thread
 from typing import Any, TypeVar
 
 from observabilipy import process
 
-__all__ = ["await_here"]
+__all__ = ["await_here", "off_loop"]
 
 _T = TypeVar("_T")
 
@@ -41,3 +41,26 @@ def _await_elsewhere(work: Coroutine[Any, Any, _T]) -> _T:
     thread.start()
     thread.join()
     return done.result()
+
+
+async def off_loop(work: Callable[[], object]) -> None:
+    """Do blocking work in a thread of its own: the loop's default executor belongs to the application."""
+    from asyncio import wrap_future
+
+    future: Future[None] = Future()
+
+    def run() -> None:
+        awaited = future.set_running_or_notify_cancel()  # the work is done for nobody, too
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who awaits
+            if awaited:
+                future.set_exception(error)
+        else:
+            if awaited:
+                future.set_result(None)
+
+    thread = Thread(target=run, name="observabilipy-work", daemon=True)
+    thread.start()
+    await wrap_future(future)
+    thread.join()  # it is past its last statement

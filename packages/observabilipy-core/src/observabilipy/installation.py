@@ -1,5 +1,6 @@
 """The process's one Observability, so that routers, tasks and ``dictConfig`` reach it without passing it on."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from observabilipy.errors import ConfigurationError
@@ -7,15 +8,29 @@ from observabilipy.errors import ConfigurationError
 if TYPE_CHECKING:
     from observabilipy.observability import Observability
 
-__all__ = ["current", "install", "installed"]
+__all__ = ["current", "install", "installed", "provide"]
 
-_installed: "list[Observability]" = []
+
+def _nothing() -> None:
+    return None
+
+
+_find: "Callable[[], Observability | None]" = _nothing
 
 
 def install(obs: "Observability") -> "Observability":
     """Make this the process's Observability, and give it back. The latest one counts."""
-    _installed[:] = [obs]
+    provide(lambda: obs)
     return obs
+
+
+def provide(find: "Callable[[], Observability | None]") -> None:
+    """Let this find the process's Observability whenever somebody asks: for frameworks that make it when first needed.
+
+    It may be called from any thread, and from log calls that it causes itself; there it gives None.
+    """
+    global _find  # noqa: PLW0603 - one for the whole process is the point of this module
+    _find = find
 
 
 def current() -> "Observability":
@@ -34,4 +49,4 @@ def current() -> "Observability":
 
 def installed() -> "Observability | None":
     """The process's Observability, or None before there is one."""
-    return _installed[0] if _installed else None
+    return _find()

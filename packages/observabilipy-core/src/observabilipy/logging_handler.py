@@ -48,11 +48,11 @@ class LoggingHandler(logging.Handler):
         """Take one record; never raises."""
         if record.name.partition(".")[0] in _OURS:
             return
-        obs = self._obs or installed()
-        rank = level_of_number(record.levelno)
-        if obs is None or RANKS[rank] < RANKS[obs.level]:
-            return
         try:
+            obs = self._obs or installed()
+            rank = level_of_number(record.levelno)
+            if obs is None or RANKS[rank] < RANKS[obs.level]:
+                return
             if process.asleep:
                 process.wake()
             obs.buffer.append(

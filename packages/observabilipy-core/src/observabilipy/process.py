@@ -1,4 +1,4 @@
-"""This process: what lives in it, and what forks, SIGTERM and its end do to that.
+"""This process: what lives in it, and what forks and its end do to that.
 
 Runtimes come before the files that storages hold open, so that they find them open for what they still have to write.
 A runtime sleeps until the first record. Hot paths look at ``asleep`` and nothing else: the name is read from this
@@ -7,32 +7,34 @@ module in a few nanoseconds, and is True only before the first record and after 
 
 import atexit
 import os
-import signal
 import sys
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import Protocol
 
 __all__ = [
     "Lasting",
     "Sleeper",
     "asleep",
-    "close_on_sigterm",
+    "close_all",
     "dismiss",
     "enrol",
-    "finishing",
+    "hurry",
     "is_child",
     "no_fork",
     "sleep",
+    "threads_run",
     "wake",
     "watch",
 ]
 
 asleep = True
 """True when a runtime of this process may have no thread, so that the next record has to wake it."""
+
+
+_NO = (None, False, b"false", b"0", b"no", b"off")  # how uWSGI gives an option that is not set
 
 
 class Sleeper(Protocol):
@@ -43,6 +45,9 @@ class Sleeper(Protocol):
 
     def pause(self, timeout: float) -> None:
         """Write out what there is and end the thread, within so many seconds."""
+
+    def hurry(self, timeout: float) -> None:
+        """The process will end soon: commit now, within so many seconds, and often from here on."""
 
     def has_news(self) -> bool:
         """Whether records wait for a thread."""
@@ -99,10 +104,10 @@ def watch(lasting: Lasting) -> None:
 
 
 def wake() -> None:
-    """Start every runtime of this process that has no thread."""
+    """Start every runtime of this process that has no thread. Where threads do not run, let it do their work."""
     global asleep  # noqa: PLW0603 - one flag for the whole process is the point of this module
-    asleep = False  # first: what starts a thread may record, too
-    _finalize_in_worker()
+    asleep = not threads_run()  # first: what starts a thread may record, too
+    _close_with_worker()
     for sleeper in list(_living):
         sleeper.wake()
 
@@ -111,6 +116,20 @@ def sleep() -> None:
     """A runtime rests: the next record wakes it."""
     global asleep  # noqa: PLW0603 - see wake
     asleep = True
+
+
+def hurry(timeout: float) -> None:
+    """The process will end soon: commit what there is, within so many seconds for each runtime."""
+    for sleeper in list(_living):
+        with suppress(Exception):
+            sleeper.hurry(timeout)
+
+
+def threads_run() -> bool:
+    """False under uWSGI without ``enable-threads``: it keeps the interpreter to itself while no request is served."""
+    uwsgi = sys.modules.get("uwsgi")
+    options = getattr(uwsgi, "opt", {})
+    return uwsgi is None or "threads" in options or options.get("enable-threads") not in _NO
 
 
 def is_child() -> bool:
@@ -130,17 +149,26 @@ def _by_multiprocessing() -> bool:
     return started_by is not None and started_by.parent_process() is not None
 
 
-def _finalize_in_worker() -> None:
-    """Processes of multiprocessing leave by ``os._exit``, past atexit; they run finalizers of their own instead.
+def _close_with_worker() -> None:
+    """Workers of multiprocessing and of Celery leave by ``os._exit``, past atexit; they have hooks of their own.
 
     It cannot be done at the fork: multiprocessing empties the list of finalizers once more afterwards.
     """
     global _finalized  # noqa: PLW0603 - see wake
-    if not _finalized and _by_multiprocessing():
-        _finalized = True
+    if _finalized or not is_child():
+        return
+    _finalized = True
+    if _by_multiprocessing():
         from multiprocessing.util import Finalize
 
-        Finalize(None, _close_all, exitpriority=0)
+        Finalize(None, close_all, exitpriority=0)
+    celery = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(_close_with_celery, weak=False)
+
+
+def _close_with_celery(**_about: object) -> None:
+    close_all()
 
 
 def _install_hooks() -> None:
@@ -148,7 +176,7 @@ def _install_hooks() -> None:
     if _hooked:
         return
     _hooked = True
-    atexit.register(_close_all)
+    atexit.register(close_all)
     if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
@@ -158,7 +186,8 @@ def _files() -> list[Lasting]:
     return [lasting for lasting in found if lasting is not None]
 
 
-def _close_all() -> None:
+def close_all() -> None:
+    """Close every runtime, and then what holds files open."""
     endings = [*(sleeper.close for sleeper in list(_living)), *(lasting.close for lasting in _files())]
     for close in endings:
         with suppress(Exception):
@@ -191,9 +220,8 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    global _forked, _finalized, _finishing, _deadly
+    global _forked, _finalized
     _forked, _finalized = True, False
-    _finishing, _deadly = 0, None  # nobody in this process will leave the parent's block
     sleep()
     for lasting in _paused:
         with suppress(Exception):
@@ -203,45 +231,3 @@ def _in_child() -> None:
     for sleeper in list(_living):
         with suppress(Exception):
             sleeper.begin_anew()
-
-
-_finishing = 0  # blocks of ``finishing`` that the main thread is in
-_deadly: int | None = None  # a signal that came meanwhile
-
-
-def close_on_sigterm() -> None:
-    """Close every runtime at SIGTERM, and end as if nobody had caught it.
-
-    Does nothing outside the main thread, or where somebody handles SIGTERM already: they decide how the process ends.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _on_sigterm)
-
-
-@contextmanager
-def finishing() -> Iterator[None]:
-    """A SIGTERM that comes during this block, in the main thread, takes effect when the block is over."""
-    global _finishing  # noqa: PLW0603 - see wake
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    _finishing += 1
-    try:
-        yield
-    finally:
-        _finishing = max(0, _finishing - 1)
-        if _deadly is not None:
-            _on_sigterm(_deadly, None)
-
-
-def _on_sigterm(number: int, _frame: FrameType | None) -> None:
-    global _deadly  # noqa: PLW0603 - see wake
-    if _finishing:
-        _deadly = number
-        return
-    _close_all()
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    os._exit(128 + number)  # the first process of a container outlives a signal that nobody handles

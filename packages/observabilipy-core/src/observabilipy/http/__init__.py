@@ -4,5 +4,16 @@ from observabilipy.http.access import Auth
 from observabilipy.http.blocking import SyncBody, SyncResponse
 from observabilipy.http.endpoints import Endpoints, EndpointStorage
 from observabilipy.http.message import Headers, Request, Response
+from observabilipy.http.stream import Stopped
 
-__all__ = ["Auth", "EndpointStorage", "Endpoints", "Headers", "Request", "Response", "SyncBody", "SyncResponse"]
+__all__ = [
+    "Auth",
+    "EndpointStorage",
+    "Endpoints",
+    "Headers",
+    "Request",
+    "Response",
+    "Stopped",
+    "SyncBody",
+    "SyncResponse",
+]

@@ -15,7 +15,7 @@ from observabilipy.errors import ConfigurationError
 from observabilipy.http.message import Request
 from observabilipy.http.problems import Problem, Refused
 
-__all__ = ["Auth", "Guard", "access_guard"]
+__all__ = ["Auth", "Guard", "access_guard", "public"]
 
 Auth: TypeAlias = str | Iterable[str] | Callable[[Request], bool | Awaitable[bool]] | None
 """A token, several tokens, a callable, ``"public"``, or None for what the environment says."""
@@ -58,7 +58,7 @@ def access_guard(auth: Auth, environ: Mapping[str, str], on_error: Callable[[Exc
         tokens = _environment_tokens(environ)
         return _refusing(_UNDECIDED) if tokens is None else _token_guard(tokens)
     if isinstance(auth, str):
-        return _public if auth == "public" else _token_guard([_checked_token(auth, "auth")])
+        return public if auth == "public" else _token_guard([_checked_token(auth, "auth")])
     if callable(auth):
         return _callable_guard(auth, on_error)
     if isinstance(auth, bytes | bytearray | Mapping) or not isinstance(auth, Iterable):
@@ -68,8 +68,8 @@ def access_guard(auth: Auth, environ: Mapping[str, str], on_error: Callable[[Exc
     return _token_guard(_some([_checked_token(token, "auth") for token in auth], "auth holds no token"))
 
 
-async def _public(_request: Request) -> None:
-    pass
+async def public(_request: Request) -> None:
+    """Let everyone in."""
 
 
 def _refusing(problem: Problem) -> Guard:

@@ -1,10 +1,10 @@
 """The same answers for synchronous servers: an event loop of its own per request, in the calling thread."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from observabilipy.http.message import Headers, Request, Response
+from observabilipy.http.message import Headers, Response
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,19 +57,20 @@ class SyncResponse:
     body: SyncBody
 
 
-def answer_blocking(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> SyncResponse:
+def answer_blocking(answer: Coroutine[Any, Any, Response]) -> SyncResponse:
     """Await the answer in a new event loop that lives until the body is closed.
 
     Raises:
-        RuntimeError: an event loop runs in this thread already; await ``handle`` there instead.
+        RuntimeError: an event loop runs in this thread already; await ``Endpoints.handle`` there instead.
     """
     import asyncio
 
     if _a_loop_runs():
+        answer.close()
         raise RuntimeError("handle_sync blocks, and an event loop runs in this thread: await handle() there")
     loop = asyncio.new_event_loop()
     try:
-        response = loop.run_until_complete(handle(request))
+        response = loop.run_until_complete(answer)
     except BaseException:
         _close_loop(loop)
         raise

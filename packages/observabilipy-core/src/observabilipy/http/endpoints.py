@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from observabilipy.errors import StorageUnavailable, UnsupportedQuery
-from observabilipy.http.access import Auth, access_guard
+from observabilipy.http.access import Auth, Guard, access_guard, public
 from observabilipy.http.blocking import SyncResponse, answer_blocking
 from observabilipy.http.flush import Flush
 from observabilipy.http.logs import logs_response
@@ -67,27 +67,30 @@ class Endpoints:
         self._storage = storage
         self._on_error = on_error or _ignore
         self._on_clash = on_clash
-        self._logs_guard = access_guard(auth, environ, self._on_error)
-        self._metrics_guard = (
-            self._logs_guard if metrics_auth is None else access_guard(metrics_auth, environ, self._on_error)
-        )
+        logs_guard = access_guard(auth, environ, self._on_error)
+        metrics_guard = logs_guard if metrics_auth is None else access_guard(metrics_auth, environ, self._on_error)
         self._flush = None if flush is None else Flush(flush, self._on_error)
-        self._answers: dict[str, Callable[[Request], Awaitable[Response]]] = {
-            "/metrics": self._metrics,
-            "/logs": self._logs,
+        self._answers: dict[str, tuple[Guard, Callable[[Request], Awaitable[Response]]]] = {
+            "/metrics": (metrics_guard, self._metrics),
+            "/logs": (logs_guard, self._logs),
         }
         if health:
-            self._answers["/health"] = _health
+            self._answers["/health"] = (public, _health)
 
     @property
     def paths(self) -> tuple[str, ...]:
         """What is served, for an adapter that makes a route of each."""
         return tuple(sorted(self._answers))
 
-    async def handle(self, request: Request) -> Response:
-        """Answer a request. Never raises for anything that a client sent or a store did before the body began."""
+    async def handle(self, request: Request, *, granted: bool = False) -> Response:
+        """Answer a request. Never raises for anything that a client sent or a store did before the body began.
+
+        Args:
+            request: what a client asked for.
+            granted: a framework's own rules, such as its sessions, have let this client in: do not ask for a token.
+        """
         try:
-            response = await self._answer(request)
+            response = await self._answer(request, granted=granted)
             if request.method == "HEAD":
                 await response.body.aclose()
         except Refused as refused:
@@ -103,27 +106,27 @@ class Endpoints:
         body = single_chunk(b"") if request.method == "HEAD" else response.body
         return replace(response, headers=(*response.headers, *_EVERY_ANSWER), body=body)
 
-    def handle_sync(self, request: Request) -> SyncResponse:
+    def handle_sync(self, request: Request, *, granted: bool = False) -> SyncResponse:
         """Answer a request from code without an event loop, such as a WSGI application. The body must be closed."""
-        return answer_blocking(self.handle, request)
+        return answer_blocking(self.handle(request, granted=granted))
 
-    async def _answer(self, request: Request) -> Response:
-        answer = self._answers.get(request.path)
+    async def _answer(self, request: Request, *, granted: bool) -> Response:
+        guard, answer = self._answers.get(request.path, (public, None))
         if answer is None:
             raise Refused(Problem(404, "nothing is served at this path", hint=f"served are {', '.join(self.paths)}"))
         if request.method not in {"GET", "HEAD"}:
             raise Refused(
                 Problem(405, "this can only be read", hint="use GET or HEAD", headers=((b"allow", b"GET, HEAD"),))
             )
+        if not granted:
+            await guard(request)
         return await answer(request)
 
     async def _metrics(self, request: Request) -> Response:
-        await self._metrics_guard(request)
         await self._flushed()
         return await metrics_response(self._storage, request, self._on_clash)
 
     async def _logs(self, request: Request) -> Response:
-        await self._logs_guard(request)
         await self._flushed()
         return await logs_response(self._storage, request)
 

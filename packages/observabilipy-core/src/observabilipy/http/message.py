@@ -35,7 +35,8 @@ class Response:
     """The answer. Send status and headers, then each chunk of ``body``.
 
     A body that is not read to its end must be closed (``await response.body.aclose()``): it may hold a read of the
-    store open. An exception from the body means that the answer is not whole: let the connection break.
+    store open. An exception from the body means that the answer is not whole, as ``Stopped`` at the end of the process
+    does: let the connection break.
     """
 
     status: int

@@ -5,17 +5,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from observabilipy import process
-from observabilipy.errors import ConfigurationError
+from observabilipy import process, sigterm
+from observabilipy.awaiting import off_loop
 from observabilipy.instruments.registry import Registry
 from observabilipy.logs.buffer import LogBuffer
 from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
-from observabilipy.retention import plan_history_retention
+from observabilipy.runtime.checks import check_policies, check_positive
 from observabilipy.runtime.delivery import Delivery
 from observabilipy.runtime.upkeep import Upkeep
 from observabilipy.storage.memory import MemoryStorage
@@ -25,6 +26,7 @@ __all__ = ["EmbeddedRuntime"]
 
 _RETRY_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
+_HASTY_SECONDS = 0.02
 
 
 class EmbeddedRuntime:
@@ -79,11 +81,11 @@ class EmbeddedRuntime:
             ("max_buffer_entries", max_buffer_entries),
             ("max_backlog_bytes", max_backlog_bytes),
         ):
-            _check_positive(name, value)
+            check_positive(name, value)
         self.storage = _runtime_storage(log_storage, metrics_storage)
         self.log_retention = log_retention or self.storage.default_log_retention
         self.history_retention = history_retention or self.storage.default_history_retention
-        _check_policies(self.log_retention, self.history_retention)
+        check_policies(self.log_retention, self.history_retention)
         self._flush_interval = flush_interval
         self._close_storage = close_storage
         self.registry = Registry(strict=strict)
@@ -118,6 +120,8 @@ class EmbeddedRuntime:
         self._news: SimpleQueue[None] = SimpleQueue()  # its put may interrupt itself, unlike an Event's set
         self._thread: threading.Thread | None = None
         self._waiting: deque[Future[bool]] = deque()
+        self._interval = self._flush_interval
+        self._due = 0.0  # monotonic seconds, where threads do not run
         self._closed = False
         self._ended = threading.Event()
 
@@ -140,7 +144,7 @@ class EmbeddedRuntime:
 
         Log entries that are recorded afterwards are given up, counted and warned about.
         """
-        with process.finishing():
+        with sigterm.finishing():
             with self._state:
                 closing, self._closed = not self._closed, True
             if not closing:
@@ -159,14 +163,14 @@ class EmbeddedRuntime:
 
     async def aclose(self) -> None:
         """The same without holding the event loop."""
-        await _off_loop(self.close)
+        await off_loop(self.close)
 
     async def arest(self) -> None:
         """Commit what there is, end the worker and the thread, without closing: a later record begins anew.
 
         For servers that stop an application whose process may go on.
         """
-        await _off_loop(self._rest)
+        await off_loop(self._rest)
 
     def _rest(self) -> None:
         if self._closed:
@@ -180,6 +184,10 @@ class EmbeddedRuntime:
 
     def wake(self) -> None:
         """Start the thread if there is none and the runtime is not closed."""
+        sigterm.look_again()
+        if not process.threads_run():
+            self._carry_when_due()
+            return
         with self._state:
             if self._thread is not None or self._closed:
                 return
@@ -201,6 +209,13 @@ class EmbeddedRuntime:
             self._news.put(None)
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
+
+    def hurry(self, timeout: float) -> None:
+        """The process will end soon: commit now, and every few milliseconds from here on."""
+        self._interval = min(self._flush_interval, _HASTY_SECONDS)
+        if self._thread is not None or self.has_news():
+            with suppress(TimeoutError):
+                self._ask().result(timeout)
 
     def has_news(self) -> bool:
         """Whether records or questions wait for a thread."""
@@ -238,10 +253,10 @@ class EmbeddedRuntime:
     # The thread
 
     def _run(self, news: "SimpleQueue[None]") -> None:
-        delay = self._flush_interval
+        delay = self._interval
         while self._thread is threading.current_thread():
             _wait(news, delay)
-            delay = self._flush_interval if self._round() else _RETRY_SECONDS
+            delay = self._interval if self._round() else _RETRY_SECONDS
         self._round()
 
     def _round(self) -> bool:
@@ -252,6 +267,14 @@ class EmbeddedRuntime:
         if delivered and self._thread is threading.current_thread():
             self._keep_up()
         return delivered
+
+    def _carry_when_due(self) -> None:
+        """The thread's work, where threads do not run: done by whoever records, when it is time."""
+        now = time.monotonic()
+        if now >= self._due and not self._closed and not self._delivering.locked():  # else: we are at it already
+            self._due = now + self._interval
+            self._round()
+            self._keep_up()
 
     def _carry(self) -> bool:
         """Deliver, and answer those who asked before: what came later may not be in it."""
@@ -352,44 +375,3 @@ def _runtime_storage(logs: LogStoragePort, metrics: MetricsStoragePort | None) -
     if metrics is None and isinstance(logs, RuntimeStoragePort):
         return logs
     return PlainStorage(logs, metrics)
-
-
-def _check_positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ConfigurationError(f"{name} must be a positive number, got {value!r}")
-
-
-def _check_policies(logs: object, history: object) -> None:
-    if not isinstance(logs, RetentionPolicy | LevelRetentionPolicy):
-        raise ConfigurationError(
-            f"log_retention must be a RetentionPolicy or a LevelRetentionPolicy, got {logs!r}:"
-            " write RetentionPolicy(max_age=seconds)"
-        )
-    if not isinstance(history, RetentionPolicy):
-        raise ConfigurationError(
-            f"history_retention must be a RetentionPolicy, got {history!r}: write RetentionPolicy(max_age=seconds)"
-        )
-    plan_history_retention(history, 0.0)  # a policy that no history can keep is refused here, not by the thread
-
-
-async def _off_loop(work: Callable[[], object]) -> None:
-    """Do blocking work in a thread of its own: the loop's default executor belongs to the application."""
-    from asyncio import wrap_future
-
-    future: Future[None] = Future()
-
-    def run() -> None:
-        awaited = future.set_running_or_notify_cancel()  # the work is done for nobody, too
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - handed to the one who awaits
-            if awaited:
-                future.set_exception(error)
-        else:
-            if awaited:
-                future.set_result(None)
-
-    thread = threading.Thread(target=run, name="observabilipy-work", daemon=True)
-    thread.start()
-    await wrap_future(future)
-    thread.join()  # it is past its last statement
