@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from observabilipy import LogEntry
+from observabilipy import LogEntry, Observability
 from observabilipy.cli import main
 from observabilipy.storage.memory import MemoryStorage
 from observabilipy.tail import entry_line
@@ -46,6 +46,8 @@ def test_a_command_of_a_package_that_is_not_installed_answers_with_the_install_c
         (["tail", "no-such-file.db"], "observabilipy: there is no file 'no-such-file.db': name a storage file"),
         (["tail", "memory://", "--lines", "0"], "observabilipy: --lines must be 1 to 1000, got 0"),
         (["tail", "memory://", "--min-level", "loud"], "observabilipy: min_level must be one of DEBUG, INFO"),
+        (["stats", "no-such-file.db"], "observabilipy: there is no file 'no-such-file.db': name a storage file"),
+        (["stats", "http://127.0.0.1:1"], "observabilipy: stats reads a storage, got 'http://127.0.0.1:1': name"),
         (["tail", "http://127.0.0.1:1", "--no-follow"], "observabilipy: http://127.0.0.1:1/logs cannot be reached"),
     ],
 )
@@ -88,3 +90,29 @@ def test_a_file_whose_name_means_something_in_urls_is_found(
     file.touch()
 
     assert (main(["tail", "--no-follow", str(file)]), opened) == (0, [f"sqlite:///{quote(str(file))}"])
+
+
+def test_stats_shows_what_a_storage_holds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("observabilipy_sqlite", reason="the memory of another process cannot be shown")
+    url = f"sqlite:///{tmp_path / 'observability.db'}"
+    with Observability(url, clock=lambda: 1_763_826_000.0) as obs:
+        obs.counter("jobs_total", "Jobs.", labels=("kind",)).labels("a").inc()
+        obs.info("twelve bytes")
+        obs.error("oh")
+    code = main(["stats", str(tmp_path / "observability.db")])
+
+    assert (code, capsys.readouterr().out) == (
+        0,
+        """\
+LOG         ENTRIES  BYTES  OLDEST                NEWEST
+INFO              1     14  2025-11-22T15:40:00Z  2025-11-22T15:40:00Z
+ERROR             1      4  2025-11-22T15:40:00Z  2025-11-22T15:40:00Z
+all levels        2     18
+
+METRICS       KIND     SERIES
+jobs_total    counter       1
+all families                1
+
+history: 0 points
+""",
+    )

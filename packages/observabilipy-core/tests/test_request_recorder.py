@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextvars import copy_context
 
 import pytest
 
@@ -127,3 +128,92 @@ def test_the_access_log_can_be_left_out(obs: Observability) -> None:
     begin(RequestRecorder(obs, access_log=False)).end("/a")
 
     assert entries(obs) == []
+
+
+def test_a_whole_answer_with_a_status_from_500_on_is_an_error(obs: Observability) -> None:
+    request = begin(RequestRecorder(obs))
+    request.status = 503
+    request.end("/a")
+
+    assert [(level, attributes["outcome"]) for level, _, attributes in entries(obs)] == [("ERROR", "error")]
+
+
+def test_an_exception_is_told_in_the_access_entry(obs: Observability) -> None:
+    request = begin(RequestRecorder(obs))
+    request.failed(ValueError("on purpose"))
+    request.end("/a", "error")
+    [(_, _, attributes)] = entries(obs)
+
+    assert (attributes["exception.type"], attributes["exception.message"]) == ("ValueError", "on purpose")
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_answers_without_a_body_have_no_bytes(obs: Observability, method: str, status: int) -> None:
+    request = begin(RequestRecorder(obs), method)
+    request.status = status
+    request.response_bytes = 12
+    request.end("/a")
+
+    assert [attributes["response_bytes"] for _, _, attributes in entries(obs)] == [0]
+
+
+def test_a_path_without_end_is_cut_in_the_entry(obs: Observability) -> None:
+    begin(RequestRecorder(obs), path="/" + "x" * 5_000).end("/a")
+    [(_, message, attributes)] = entries(obs)
+
+    assert (attributes["path"], len(message)) == ("/" + "x" * 2_047 + "…", len("GET ") + 2_049 + len(" 500"))
+
+
+def test_all_that_is_logged_between_enter_and_leave_carries_the_ids(obs: Observability) -> None:
+    request = RequestRecorder(obs).begin("GET", "/a", request_id="r-1")
+    assert request is not None
+    request.enter()
+    obs.info("during")
+    request.end("/a")
+    request.leave()
+    obs.info("after")
+
+    assert [(message, attributes.get("request_id")) for _, message, attributes in entries(obs)] == [
+        ("during", "r-1"),
+        ("GET /a 500", "r-1"),
+        ("after", None),
+    ]
+
+
+def test_leaving_in_another_context_does_not_raise(obs: Observability) -> None:
+    request = begin(RequestRecorder(obs))
+    copy_context().run(request.enter)
+    request.leave()
+
+    assert [message for _, message, _ in entries(obs)] == []
+
+
+@pytest.mark.parametrize(
+    ("content_length", "declared"),
+    [("12", 1), (None, 0), ("", 0), ("-1", 0), ("1e3", 0), ("١", 0), ("1" * 19, 0), ("1,1", 0)],
+)
+def test_bodies_are_measured_on_request(obs: Observability, content_length: str | None, declared: int) -> None:
+    request = RequestRecorder(obs, body_sizes=True).begin("POST", "/a", content_length=content_length)
+    assert request is not None
+    request.status = 200
+    request.response_bytes = 5
+    request.end("/a")
+    families = recorded(obs)
+
+    assert (
+        sum(families.get("http_server_request_body_size_bytes", {}).values()),
+        families["http_server_response_body_size_bytes"],
+    ) == (declared, {("POST", "/a", "200"): 1})
+
+
+def test_recording_that_fails_does_not_fail_the_application(obs: Observability) -> None:
+    class Hostile(str):
+        def startswith(self, *_: object) -> bool:
+            raise RuntimeError("on purpose")
+
+    recorder = RequestRecorder(obs, exclude=["/static/*"])
+
+    assert (recorder.begin("GET", Hostile("/a")), recorded(obs)["observabilipy_failures_total"]) == (
+        None,
+        {("recording a request",): 1},
+    )

@@ -33,12 +33,9 @@ def committed(tmp_path: Path, script: str, *arguments: str, setup: str = "") -> 
     """Exit code, what was printed, and what was committed."""
     path = tmp_path / "committed"
     path.touch()
+    program = textwrap.dedent(setup) + RECORDING + textwrap.dedent(script)
     done = subprocess.run(
-        [
-            *(sys.executable, "-W", "error", "-c"),
-            textwrap.dedent(setup) + RECORDING + textwrap.dedent(script),
-            *(path, *arguments),
-        ],
+        [sys.executable, "-W", "error", "-c", program, str(path), *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",

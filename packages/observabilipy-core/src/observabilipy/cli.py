@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from observabilipy.command import Command
 from observabilipy.errors import ObservabilityError
+from observabilipy.stats import command as stats
 from observabilipy.tail import command as tail
 
 __all__ = ["main"]
@@ -17,7 +18,7 @@ _ADDED = {"demo": "observabilipy-fastapi[demo]"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     commands, missing = _installed()
-    commands["tail"] = tail
+    commands |= {"stats": stats, "tail": tail}
     parser = argparse.ArgumentParser("observabilipy", description="Metrics and logs kept where a service runs.")
     parser.add_argument("--version", action="version", version=f"observabilipy-core {_version()}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -18,6 +18,7 @@ from observabilipy.command import Command
 from observabilipy.encoding.json_text import json_text
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import LogEntry, LogQuery
+from observabilipy.source import storage_url
 from observabilipy.storage import open_storage
 
 __all__ = ["command", "entry_line"]
@@ -57,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if source.startswith(("http://", "https://")):
         pages = _service_pages(source, _token(arguments.token_file), query)
     else:
-        pages = _storage_pages(_storage_url(source), query)
+        pages = _storage_pages(storage_url(source), query)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a log
     with contextlib.closing(pages):
@@ -72,16 +73,6 @@ def _run(arguments: argparse.Namespace) -> int:
         except BrokenPipeError:  # the reader, `head` for example, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-def _storage_url(source: str) -> str:
-    if "://" in source:
-        return source
-    if not Path(source).is_file():
-        raise ConfigurationError(f"there is no file {source!r}: name a storage file, a storage URL or http(s)://host")
-    from urllib.parse import quote
-
-    return f"sqlite:///{quote(source)}"
 
 
 def _token(token_file: str | None) -> str:

@@ -25,6 +25,8 @@ def instrument(
     metrics_auth: Auth = None,
     health: bool = False,
     access_log: bool = True,
+    request_ids: bool = True,
+    body_sizes: bool = False,
     exclude: Iterable[str] = (),
     include_in_schema: bool = False,
     **options: Any,  # whatever Observability takes, checked there
@@ -42,7 +44,9 @@ def instrument(
         metrics_auth: who may read ``/metrics``, when that is another answer.
         health: add ``/health``, without data and without auth.
         access_log: record a log entry for each request.
-        exclude: paths that are not recorded; one that ends in ``*`` stands for all that begin like it.
+        request_ids: give each request its ids, in all that it logs and in its answer.
+        body_sizes: measure the bodies of requests and answers.
+        exclude: paths that are left alone; one that ends in ``*`` stands for all that begin like it.
         include_in_schema: show the endpoints in the OpenAPI document.
         options: further arguments of ``Observability``, such as ``service="shop"``.
 
@@ -57,7 +61,14 @@ def instrument(
     obs = _observability(storage, options)
     for path in obs.endpoints.paths:
         _check_free(app, prefix + path)
-    app.add_middleware(ObservabilityMiddleware, obs=obs, access_log=access_log, exclude=exclude)
+    app.add_middleware(
+        ObservabilityMiddleware,
+        obs=obs,
+        access_log=access_log,
+        request_ids=request_ids,
+        body_sizes=body_sizes,
+        exclude=exclude,
+    )
     app.include_router(observability_router(obs, include_in_schema=include_in_schema), prefix=prefix)
     return install(obs)
 
