@@ -22,9 +22,10 @@ def relative_path(scope: Scope) -> str:
     Servers and frameworks disagree on whether ``path`` holds the mount or not, so both are understood.
     """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
+    root: str = scope.get("root_path", "")
     if not root:
         return path
+    root = root.rstrip("/")
     return path.removeprefix(root) or "/" if path == root or path.startswith(f"{root}/") else path
 
 

@@ -11,7 +11,7 @@ __all__ = ["RequestIds"]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # A version after 00 may append something, which begins with a dash.
 _TRACEPARENT = re.compile(
-    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-[!-~]{0,256})?"
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-[!-~]{0,256})?"
 )
 _LENGTH_OF_VERSION_00 = 55
 
@@ -36,8 +36,8 @@ class RequestIds:
         self.request_id = request_id
         self.traceparent: str | None = None
         match = None if traceparent is None else _TRACEPARENT.fullmatch(traceparent)
-        if match is None or (match[1] == "00" and match.end() != _LENGTH_OF_VERSION_00):
+        if match is None or (match.end() != _LENGTH_OF_VERSION_00 and match[0].startswith("00")):
             self.attributes = {"request_id": request_id}
         else:
             self.traceparent = traceparent
-            self.attributes = {"request_id": request_id, "trace_id": match[2], "parent_id": match[3]}
+            self.attributes = {"request_id": request_id, "trace_id": match[1], "parent_id": match[2]}

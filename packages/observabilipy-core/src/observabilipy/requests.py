@@ -4,7 +4,6 @@ Sources of the names: OpenTelemetry semantic conventions, "HTTP metrics", in the
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from time import perf_counter
 from typing import Literal, TypeAlias
 
@@ -198,8 +197,10 @@ class RecordedRequest:
         """The application does not run any more, or not now."""
         earlier, self._earlier = self._earlier, None
         if earlier is not None:
-            with suppress(ValueError):  # entered in another context, which took its ids along
+            try:  # noqa: SIM105 - suppress() would take 0.4 microseconds of each request
                 restore_context(earlier)
+            except ValueError:  # entered in another context, which took its ids along
+                pass
 
     def failed(self, error: BaseException) -> None:
         """The application raised this: the access entry tells it."""
@@ -227,7 +228,7 @@ class RecordedRequest:
             self._active.dec()
             route = route or UNMATCHED
             status = self.status
-            if self._method == "HEAD" or status in _WITHOUT_BODY:
+            if self.response_bytes and (self._method == "HEAD" or status in _WITHOUT_BODY):
                 self.response_bytes = 0  # whatever the application sends then, the server keeps it back
             recorder.duration(self._method, route, status).observe(seconds)
             if recorder.body_sizes is not None:
