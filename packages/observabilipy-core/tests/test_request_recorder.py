@@ -190,7 +190,7 @@ def test_leaving_in_another_context_does_not_raise(obs: Observability) -> None:
 
 @pytest.mark.parametrize(
     ("content_length", "declared"),
-    [("12", 1), (None, 0), ("", 0), ("-1", 0), ("1e3", 0), ("١", 0), ("1" * 19, 0), ("1,1", 0)],
+    [("12", 1), (None, 0), ("", 0), ("-1", 0), ("1e3", 0), ("\u0661", 0), ("1" * 19, 0), ("1,1", 0)],
 )
 def test_bodies_are_measured_on_request(obs: Observability, content_length: str | None, declared: int) -> None:
     request = RequestRecorder(obs, body_sizes=True).begin("POST", "/a", content_length=content_length)

@@ -72,9 +72,10 @@ class Exchange:
 def _with_ids(message: Message, ids: RequestIds) -> Message:
     """The start of the answer with the ids that the application did not set itself."""
     headers = list(message.get("headers", ()))
-    given = [name for name, _ in headers if name in _IDS]
-    if b"x-request-id" not in given:
-        headers.append((b"x-request-id", ids.request_id.encode()))
-    if ids.traceparent is not None and b"traceparent" not in given:
-        headers.append((b"traceparent", ids.traceparent.encode()))
-    return {**message, "headers": headers}
+    own = [(b"x-request-id", ids.request_id.encode())]
+    if ids.traceparent is not None:
+        own.append((b"traceparent", ids.traceparent.encode()))
+    for name, _ in headers:
+        if name in _IDS:
+            own = [header for header in own if header[0] != name]
+    return {**message, "headers": headers + own}

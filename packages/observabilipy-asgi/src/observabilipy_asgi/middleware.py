@@ -1,7 +1,7 @@
 """ObservabilityMiddleware: a duration and an access entry for each request of any ASGI application."""
 
 from asyncio import CancelledError
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from observabilipy import Observability
 from observabilipy.requests import RecordedRequest, RequestRecorder
@@ -14,8 +14,6 @@ __all__ = ["REQUEST_KEY", "ObservabilityMiddleware"]
 
 REQUEST_KEY = "observabilipy.request"
 """Where in the scope the request's record is, or None for a request that is not recorded."""
-
-_READ = {b"x-request-id": "request_id", b"traceparent": "traceparent", b"content-length": "content_length"}
 
 
 class ObservabilityMiddleware:
@@ -78,20 +76,31 @@ class ObservabilityMiddleware:
 
     def _begin(self, scope: Scope) -> RecordedRequest | None:
         recorder = self._recorder
+        path = relative_path(scope)
         if recorder.reads_headers:
-            request = recorder.begin(scope["method"], relative_path(scope), **_read(scope["headers"]))
+            sent = _by_name(scope["headers"])
+            request = recorder.begin(
+                scope["method"],
+                path,
+                request_id=_text(sent.get(b"x-request-id")),
+                traceparent=_text(sent.get(b"traceparent")),
+                content_length=_text(sent.get(b"content-length")),
+            )
         else:
-            request = recorder.begin(scope["method"], relative_path(scope))
+            request = recorder.begin(scope["method"], path)
         scope[REQUEST_KEY] = request
         return request
 
 
-def _read(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The headers that a record needs; one that came several times is joined, which no rule of theirs accepts."""
-    read: dict[str, str] = {}
-    for name, value in headers:
-        if name in _READ:
-            known = _READ[name]
-            text = value.decode("latin-1")
-            read[known] = f"{read[known]},{text}" if known in read else text
-    return read
+def _by_name(headers: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by name; one that came several times is joined by commas, which none of ours may hold."""
+    by_name = dict(headers)
+    if len(by_name) != len(headers):  # of twenty requests one or two, so that the others can be quick
+        by_name = {}
+        for name, value in headers:
+            by_name[name] = by_name[name] + b"," + value if name in by_name else value
+    return by_name
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

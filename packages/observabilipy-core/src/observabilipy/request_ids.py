@@ -34,9 +34,9 @@ class RequestIds:
         if request_id is None or _REQUEST_ID.fullmatch(request_id) is None:
             request_id = os.urandom(16).hex()
         self.request_id = request_id
-        self.traceparent: str | None = None
         match = None if traceparent is None else _TRACEPARENT.fullmatch(traceparent)
         if match is None or (match.end() != _LENGTH_OF_VERSION_00 and match[0].startswith("00")):
+            self.traceparent = None
             self.attributes = {"request_id": request_id}
         else:
             self.traceparent = traceparent
