@@ -12,7 +12,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
@@ -117,17 +117,16 @@ def wsgi_run(app: Application) -> Run:
 def bare_asgi(obs: Observability) -> dict[str, Run]:
     """An application that does nothing but answer."""
     from observabilipy_asgi import ObservabilityMiddleware
+    from observabilipy_asgi.protocol import Message, Receive, Scope, Send
 
     class Route:
         path = path_format = "/items/{item}"
 
     route = Route()
-    start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
-    body = {"type": "http.response.body", "body": b"ok"}
+    start: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+    body: Message = {"type": "http.response.body", "body": b"ok"}
 
-    async def app(
-        scope: MutableMapping[str, object], receive: object, send: Callable[[object], Awaitable[None]]
-    ) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = route
         await send(start)
         await send(body)
@@ -219,7 +218,7 @@ def django(obs: Observability) -> dict[str, Run]:
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF=type("urls", (), {"urlpatterns": [path("items/<int:item>", read)]}),
         INSTALLED_APPS=["observabilipy_django", "django_prometheus"],
-        SECRET_KEY="benchmark",  # noqa: S106 - nothing is signed
+        SECRET_KEY="benchmark",
         OBSERVABILIPY={"FLUSH_INTERVAL": 3600.0, "HANDLE_SIGTERM": False},
     )
     package.setup()

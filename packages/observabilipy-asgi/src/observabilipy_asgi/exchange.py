@@ -2,7 +2,7 @@
 
 from observabilipy.requests import CLIENT_CLOSED_REQUEST, Outcome, RecordedRequest, RequestIds
 from observabilipy_asgi.protocol import Message, Receive, Scope, Send
-from observabilipy_asgi.route import matched_template
+from observabilipy_asgi.route import matched_template, refused_template
 
 __all__ = ["Exchange"]
 
@@ -12,7 +12,7 @@ _IDS = frozenset({b"x-request-id", b"traceparent"})
 class Exchange:
     """Follows a request to its end: its ``receive`` and ``send`` stand in the place of the server's."""
 
-    _answer_begun = _client_left = False
+    _answer_begun = _client_left = _is_whole = False
 
     def __init__(self, request: RecordedRequest, scope: Scope, receive: Receive, send: Send) -> None:
         self._request = request
@@ -31,19 +31,26 @@ class Exchange:
         """Give a part of the answer to the server."""
         request = self._request
         kind = message["type"]
-        if kind == "http.response.start" and request.ids is not None:
-            message = _with_ids(message, request.ids)
+        bytes_before = request.response_bytes
+        if kind == "http.response.start":
+            if request.ids is not None:
+                message = _with_ids(message, request.ids)
+        elif kind == "http.response.body":
+            body = message.get("body")
+            if body:
+                request.response_bytes += len(body)
+            # Before it is sent: after the last part servers say "disconnect", and applications may be cancelled for it.
+            self._is_whole = not (self._client_left or message.get("more_body"))
         try:
             await self._send(message)
         except OSError:  # ASGI 2.4, "Disconnected Client - send exception"
             self._client_left = True
+            self._is_whole = False
+            request.response_bytes = bytes_before
             raise
         if kind == "http.response.body":
-            body = message.get("body")
-            if body:
-                request.response_bytes += len(body)
             if not message.get("more_body"):
-                self._end("aborted" if self._client_left else "complete")
+                self._end("complete" if self._is_whole else "aborted")
         elif kind == "http.response.start":
             self._answer_begun = True
             request.status = message.get("status", 500)
@@ -58,12 +65,17 @@ class Exchange:
         """The application returned or raised. What was not answered whole by now never will be."""
         if self._client_left and not self._answer_begun:
             self._request.status = CLIENT_CLOSED_REQUEST
-        self._end("aborted" if self._client_left else "error")
+        if self._is_whole:
+            self._end("complete")
+        else:
+            self._end("aborted" if self._client_left else "error")
 
     def _end(self, outcome: Outcome) -> None:
         route = None
         try:
             route = matched_template(self._scope)
+            if route is None and self._request.status == 405:
+                route = refused_template(self._scope)
         except Exception as error:  # noqa: BLE001 - a framework may keep anything under the keys that are read
             self._request.recorder.failed(error)
         self._request.end(route, outcome)

@@ -10,7 +10,7 @@ from typing import Any
 
 from observabilipy_asgi.protocol import Scope
 
-__all__ = ["matched_template", "relative_path"]
+__all__ = ["matched_template", "refused_template", "relative_path"]
 
 _REST = "/{path}"
 """How Starlette spells whatever stands below a mounted application."""
@@ -42,6 +42,18 @@ def matched_template(scope: Scope) -> str | None:
     if template is None and _is_literal(scope):
         return relative_path(scope)
     return template
+
+
+def refused_template(scope: Scope) -> str | None:
+    """The template of a path that is there for other methods, where the framework does not say it itself.
+
+    Litestar raises before it notes where it is. It answers OPTIONS wherever it answers anything.
+    """
+    app = scope.get("litestar_app")
+    if app is None:
+        return None
+    *_, template = app.asgi_router.handle_routing(path=relative_path(scope), method="OPTIONS")
+    return str(template)
 
 
 def _spelled(route: Any) -> str | None:  # Any: the classes of frameworks that are not imported here

@@ -27,7 +27,8 @@ def install(obs: "Observability") -> "Observability":
 def provide(find: "Callable[[], Observability | None]") -> None:
     """Let this find the process's Observability whenever somebody asks: for frameworks that make it when first needed.
 
-    It may be called from any thread, and from log calls that it causes itself; there it gives None.
+    It may be called from any thread, and from log calls that it causes itself; there it gives None. It may raise a
+    ConfigurationError, which reaches who asks for ``current()``.
     """
     global _find  # noqa: PLW0603 - one for the whole process is the point of this module
     _find = find
@@ -37,16 +38,20 @@ def current() -> "Observability":
     """The process's Observability.
 
     Raises:
-        ConfigurationError: none was installed yet.
+        ConfigurationError: there is none yet, or the one that is configured cannot be made.
     """
-    obs = installed()
+    obs = _find()
     if obs is None:
         raise ConfigurationError(
-            "this process has no Observability yet: call instrument(app, ...) or install(Observability(...)) first"
+            "this process has no Observability yet: call instrument(app, ...) or install(Observability(...)) first, or"
+            " set up the framework that makes it, as django.setup() does"
         )
     return obs
 
 
 def installed() -> "Observability | None":
-    """The process's Observability, or None before there is one."""
-    return _find()
+    """The process's Observability, or None as long as there is none."""
+    try:
+        return _find()
+    except ConfigurationError:  # whoever found that out has said it
+        return None
