@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -21,6 +21,17 @@ TOKEN = "e2e-token"
 ORDERS_SERVICE = Path(__file__).with_name("orders_service.py")
 PATIENCE_SECONDS = 60.0
 """For what takes a second or two, on a machine that is busy with something else."""
+
+REPORT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[REPORT] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(REPORT, []):
+        terminalreporter.write_line(line)
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:
@@ -64,48 +75,51 @@ class Client:
 
 
 class Server:
-    """A service under uvicorn, in a process group of its own, and what its workers know.
+    """A service in a process group of its own, and what its workers know.
 
-    ``source`` holds the application as ``app``.
+    Args:
+        directory: where it runs, and where its store and what it prints are.
+        command: starts it; ``{port}`` stands for the port that it shall listen at.
+        workers: how many processes answer.
+        flush_interval: of each of them.
+        environment: further variables.
     """
 
-    def __init__(self, directory: Path, *, workers: int, flush_interval: float, source: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        command: Sequence[str],
+        *,
+        workers: int,
+        flush_interval: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory
-        self._source = source
         self.workers = workers
         self.flush_interval = flush_interval
         self.port = free_port()
         self.storage = f"sqlite:///{directory / 'observability.db'}"
+        self._command = [part.replace("{port}", str(self.port)) for part in command]
+        self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        options = ["--port", str(self.port), "--workers", str(self.workers), "--no-access-log"]
-        # A worker that this machine does not let start within the default 5 s would be killed and started again. Not
-        # much longer: a supervisor that was asking a worker when that was killed waits so long for the answer.
-        options += ["--timeout-worker-healthcheck", "15"]
-        with (self.directory / "uvicorn.log").open("ab") as log:
+        with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "uvicorn",
-                    "--app-dir",
-                    str(self._source.parent),
-                    *options,
-                    f"{self._source.stem}:app",
-                ],
+                self._command,
                 cwd=self.directory,
                 env={
                     **os.environ,
                     "OBSERVABILIPY_TOKEN": TOKEN,
                     "ORDERS_STORAGE": self.storage,
                     "ORDERS_FLUSH_INTERVAL": str(self.flush_interval),
+                    **self._environment,
                 },
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        eventually(self._accepts, f"uvicorn accepts connections: {self.log()}")
+        eventually(self._accepts, f"the server accepts connections: {self.log()}")
 
     def _accepts(self) -> bool:
         assert self._process is not None
@@ -114,13 +128,18 @@ class Server:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def log(self) -> str:
-        return (self.directory / "uvicorn.log").read_text(encoding="utf-8", errors="replace")
+        return (self.directory / "server.log").read_text(encoding="utf-8", errors="replace")
 
-    def terminate(self) -> None:
-        """SIGTERM to the supervisor, as an init system does it, and wait until it has stopped its workers."""
+    def signal(self, number: signal.Signals) -> None:
+        """To the supervisor, as an init system sends it."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(PATIENCE_SECONDS)
+        self._process.send_signal(number)
+
+    def terminate(self, patience: float = PATIENCE_SECONDS) -> None:
+        """SIGTERM, and wait until the supervisor has stopped its workers and itself."""
+        assert self._process is not None
+        self.signal(signal.SIGTERM)
+        self._process.wait(patience)
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -192,14 +211,35 @@ class Server:
         self.close()
 
 
+def uvicorn_command(source: Path, workers: int) -> list[str]:
+    """``source`` holds the application as ``app``."""
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(source.parent), "--port", "{port}"]
+    # A worker that this machine does not let start within the default 5 s would be killed and started again. Not much
+    # longer: a supervisor that was asking a worker when that was killed waits so long for the answer.
+    command += ["--workers", str(workers), "--no-access-log", "--timeout-worker-healthcheck", "15"]
+    return [*command, f"{source.stem}:app"]
+
+
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Start a service; it ends with the module at the latest."""
+    """Start a service, under uvicorn if no command is given; it ends with the module at the latest."""
     with ExitStack() as running:
 
-        def start(*, workers: int, flush_interval: float = 0.2, source: Path = ORDERS_SERVICE) -> Server:
-            directory = tmp_path_factory.mktemp("service")
-            server = Server(directory, workers=workers, flush_interval=flush_interval, source=source)
+        def start(
+            *,
+            workers: int,
+            flush_interval: float = 0.2,
+            source: Path = ORDERS_SERVICE,
+            command: Sequence[str] | None = None,
+            environment: Mapping[str, str] | None = None,
+        ) -> Server:
+            server = Server(
+                tmp_path_factory.mktemp("service"),
+                command or uvicorn_command(source, workers),
+                workers=workers,
+                flush_interval=flush_interval,
+                environment=environment,
+            )
             return running.enter_context(server)
 
         yield start
@@ -208,6 +248,12 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
 @pytest.fixture(scope="session")
 def wait() -> Callable[[Callable[[], bool], str], None]:
     return eventually
+
+
+@pytest.fixture(scope="session")
+def report(request: pytest.FixtureRequest) -> list[str]:
+    """Lines that are printed when all tests are over: what was measured, and nothing is asserted about."""
+    return request.config.stash[REPORT]
 
 
 @pytest.fixture(scope="module")

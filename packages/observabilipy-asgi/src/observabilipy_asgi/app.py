@@ -1,10 +1,9 @@
 """ObservabilityApp: /metrics, /logs and /health as an ASGI application, to be mounted wherever you like."""
 
 import asyncio
-from contextlib import suppress
 
 from observabilipy import Observability, sigterm
-from observabilipy.http import Request, Response, Stopped
+from observabilipy.http import Request, Response, Stopped, client_of, hang_up
 from observabilipy_asgi.lifespan import keep_lifespan
 from observabilipy_asgi.middleware import REQUEST_KEY
 from observabilipy_asgi.protocol import Message, Receive, Scope, Send
@@ -51,31 +50,45 @@ class ObservabilityApp:
             relative_path(scope).rstrip("/") if self._path is None else self._path
         )  # Litestar's mounts append a slash
         headers = tuple(scope["headers"])
-        response = await self._obs.endpoints.handle(Request(scope["method"], path, scope["query_string"], headers))
+        client = _client(scope)
+        request = Request(scope["method"], path, scope["query_string"], headers, client)
+        response = await self._obs.endpoints.handle(request)
         try:
             await _deliver(response, receive, send)
+        except (TimeoutError, Stopped):  # the server would still wait until the client has taken what it was sent
+            if client is not None:
+                hang_up([client])
         finally:
             await response.body.aclose()
 
 
+def _client(scope: Scope) -> tuple[str, int] | None:
+    client = scope.get("client")
+    return None if client is None else client_of(client[0], str(client[1]))  # granian spells the port as text
+
+
 async def _deliver(response: Response, receive: Receive, send: Send) -> None:
-    """Send the answer, as long as somebody takes it and the process lasts."""
+    """Send the answer, as long as somebody takes it.
+
+    Raises:
+        TimeoutError: the client takes nothing, or the process ends.
+        Stopped: the process ends.
+    """
     start = {"type": "http.response.start", "status": response.status, "headers": list(response.headers)}
     departure = asyncio.create_task(_departure(receive))
-    with suppress(TimeoutError, Stopped):
-        async with asyncio.timeout(None) as patience:
-            ending = asyncio.create_task(_end_with_process(patience))
-            try:
-                taken = await _taken(start, send, patience)
-                async for chunk in response.body:
-                    if not taken or departure.done():
-                        return
-                    taken = await _taken(_part(chunk, more=True), send, patience)
-                if taken:
-                    await _taken(_part(b"", more=False), send, patience)
-            finally:
-                departure.cancel()
-                ending.cancel()
+    async with asyncio.timeout(None) as patience:
+        ending = asyncio.create_task(_end_with_process(patience))
+        try:
+            taken = await _taken(start, send, patience)
+            async for chunk in response.body:
+                if not taken or departure.done():
+                    return
+                taken = await _taken(_part(chunk, more=True), send, patience)
+            if taken:
+                await _taken(_part(b"", more=False), send, patience)
+        finally:
+            departure.cancel()
+            ending.cancel()
 
 
 def _part(body: bytes, *, more: bool) -> Message:

@@ -10,19 +10,20 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TypeAlias
 
 from observabilipy import process
 
-__all__ = ["finishing", "look_again", "stopping", "watch"]
+__all__ = ["at_stop", "finishing", "look_again", "stopping", "watch"]
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
 _FLUSH_SECONDS = 1.0  # that a server's own handler is held up at most
 
 _wanted = _hooked = False
+_callbacks: list[Callable[[], None]] = []
 _since: float | None = None  # monotonic seconds of the first SIGTERM
 _finishing = 0  # blocks of ``finishing`` that the main thread is in
 _deadly: int | None = None  # a signal that came meanwhile
@@ -52,6 +53,11 @@ def look_again() -> None:
 def stopping(seconds: float = 0) -> bool:
     """Whether this process was asked to end, so many seconds ago or earlier."""
     return _since is not None and time.monotonic() - _since >= seconds
+
+
+def at_stop(callback: Callable[[], None]) -> None:
+    """Call this when the process is told to end: in a signal handler, so it must be short and take no lock."""
+    _callbacks.append(callback)
 
 
 class _Chained:
@@ -99,6 +105,9 @@ def _note() -> None:
     global _since  # noqa: PLW0603 - see watch
     if _since is None:
         _since = time.monotonic()
+        for callback in _callbacks:
+            with suppress(Exception):
+                callback()
 
 
 def _in_child() -> None:

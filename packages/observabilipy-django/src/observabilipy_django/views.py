@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from observabilipy.encoding.json_text import json_text
 from observabilipy.errors import ConfigurationError
-from observabilipy.http import Endpoints, Headers, Request, Response
+from observabilipy.http import Endpoints, Headers, Request, Response, client_of
 from observabilipy.http.problems import PROBLEM_CONTENT_TYPE, Problem
 from observabilipy_django.middleware import recorded_request
 from observabilipy_django.permission import may_read
@@ -59,16 +59,17 @@ def endpoint(request: HttpRequest, path: str) -> HttpResponseBase:
 
 def _answer(request: HttpRequest, endpoints: Endpoints, path: str, *, granted: bool) -> StreamingHttpResponse:
     method = request.method or ""
+    client = client_of(request.META.get("REMOTE_ADDR"), str(request.META.get("REMOTE_PORT")))
     # The wrong kind of body is collected whole before its first byte goes out.
     if isinstance(request, ASGIRequest):
         query = request.scope.get("query_string", b"")
         query = query if isinstance(query, bytes) else query.encode()  # Django's own test client sends a string
-        asked = Request(method, path, query, tuple(request.scope["headers"]))
+        asked = Request(method, path, query, tuple(request.scope["headers"]), client)
         response, loop = async_to_sync(_handled)(endpoints, asked, granted)
         body = _AsyncBody(response.body, loop)
         return StreamingHttpResponse(body, status=response.status, headers=_shown(response.headers))
     query = request.META.get("QUERY_STRING", "").encode("latin-1")
-    answer = endpoints.handle_sync(Request(method, path, query, _headers(request)), granted=granted)
+    answer = endpoints.handle_sync(Request(method, path, query, _headers(request), client), granted=granted)
     return StreamingHttpResponse(answer.body, status=answer.status, headers=_shown(answer.headers))
 
 

@@ -3,6 +3,7 @@
 from observabilipy.http.access import Auth
 from observabilipy.http.blocking import SyncBody, SyncResponse
 from observabilipy.http.endpoints import Endpoints, EndpointStorage
+from observabilipy.http.hangup import client_of, hang_up
 from observabilipy.http.message import Headers, Request, Response
 from observabilipy.http.stream import Stopped
 
@@ -16,4 +17,6 @@ __all__ = [
     "Stopped",
     "SyncBody",
     "SyncResponse",
+    "client_of",
+    "hang_up",
 ]

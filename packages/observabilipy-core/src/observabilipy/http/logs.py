@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from observabilipy.encoding.ndjson import NDJSON_CONTENT_TYPE, encode_entry, encode_logs
+from observabilipy.http.hangup import Client
 from observabilipy.http.message import Headers, Request, Response
 from observabilipy.http.parameters import LogsParameters, logs_parameters
 from observabilipy.http.stream import begun, close
@@ -38,13 +39,13 @@ async def logs_response(storage: LogStoragePort, request: Request) -> Response:
         before=parameters.before,
     )
     if parameters.limit is None:
-        return await _everything(storage, query, parameters.newest_first)
+        return await _everything(storage, query, parameters.newest_first, request.client)
     return await _one_page(storage, query, parameters, parameters.limit)
 
 
-async def _everything(storage: LogStoragePort, query: LogQuery, newest_first: bool) -> Response:
+async def _everything(storage: LogStoragePort, query: LogQuery, newest_first: bool, client: Client | None) -> Response:
     entries = storage.read_logs(replace(query, order="desc" if newest_first else "asc"))
-    body = await begun(encode_logs(entries), entries)
+    body = await begun(encode_logs(entries), entries, client)
     try:
         gap = await _gap(storage, query)
     except BaseException:

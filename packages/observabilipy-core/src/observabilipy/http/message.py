@@ -18,12 +18,15 @@ class Request:
         path: the endpoint's own, ``"/metrics"`` or ``"/logs"``, without whatever prefix it is mounted under.
         query: the query string, still percent-encoded, without the ``?``.
         headers: names in lower case, values as they came.
+        client: host and port at the other end of the connection, if the server tells: there it is hung up on when the
+            process ends and it has not taken its answer.
     """
 
     method: str
     path: str
     query: bytes = b""
     headers: Sequence[tuple[bytes, bytes]] = ()
+    client: tuple[str, int] | None = None
 
     def values(self, name: bytes) -> list[bytes]:
         """Every value of a header, by its name in lower case; empty when it was not sent."""

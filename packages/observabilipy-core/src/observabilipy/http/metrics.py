@@ -34,10 +34,10 @@ async def metrics_response(
     names = _asked_names(request.query)
     format_ = preferred_format(request.values(b"accept"))
     families = _families(storage, names)
-    body = await begun(encode_metrics(families, format_, on_clash=on_clash), families)
+    body = await begun(encode_metrics(families, format_, on_clash=on_clash), families, request.client)
     headers = [(b"content-type", CONTENT_TYPES[format_].encode()), (b"vary", b"Accept, Accept-Encoding")]
     if accepts_gzip(request.values(b"accept-encoding")):
-        body = await begun(gzipped(body), body)
+        body = await begun(gzipped(body), body, request.client)
         headers.append((b"content-encoding", b"gzip"))
     return Response(200, tuple(headers), body)
 

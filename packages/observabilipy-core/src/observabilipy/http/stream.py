@@ -4,6 +4,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from observabilipy import sigterm
+from observabilipy.http.hangup import Client, until_taken
 
 __all__ = ["Stopped", "begun", "close", "gzipped"]
 
@@ -26,30 +27,36 @@ async def close(iterator: AsyncIterator[object]) -> None:
         await aclose()
 
 
-async def begun(chunks: AsyncIterator[bytes], source: AsyncIterator[object]) -> AsyncGenerator[bytes, None]:
+async def begun(
+    chunks: AsyncIterator[bytes], source: AsyncIterator[object], client: Client | None
+) -> AsyncGenerator[bytes, None]:
     """The same chunks as a body whose first chunk is there already.
 
     A store that cannot be read fails here, while there still can be another answer. Closing the body closes the chunks
-    and then the source that they are made from. Other tasks get a turn after each chunk.
+    and then the source that they are made from. Other tasks get a turn after each chunk. When the process ends, so does
+    the body, and a client that did not take it is hung up on.
     """
-    body = _chunks(chunks, source)
+    body = _chunks(chunks, source, client)
     await anext(body)
     return body
 
 
-async def _chunks(chunks: AsyncIterator[bytes], source: AsyncIterator[object]) -> AsyncGenerator[bytes, None]:
+async def _chunks(
+    chunks: AsyncIterator[bytes], source: AsyncIterator[object], client: Client | None
+) -> AsyncGenerator[bytes, None]:
     from asyncio import sleep
 
     try:
-        first = await anext(chunks, b"")
-        yield b""  # for begun(): a generator that never ran would not run its finally either
-        if first:
-            yield first
-        async for chunk in chunks:
-            await sleep(0)
-            if sigterm.stopping(_GRACE_SECONDS):
-                raise Stopped("the process ends, and the answer is not whole: ask again from where it broke off")
-            yield chunk
+        with until_taken(client):
+            first = await anext(chunks, b"")
+            yield b""  # for begun(): a generator that never ran would not run its finally either
+            if first:
+                yield first
+            async for chunk in chunks:
+                await sleep(0)
+                if sigterm.stopping(_GRACE_SECONDS):
+                    raise Stopped("the process ends, and the answer is not whole: ask again from where it broke off")
+                yield chunk
     finally:
         try:
             await close(chunks)
