@@ -273,14 +273,23 @@ async def test_what_is_not_stored_yet_is_flushed_before_it_is_read(path: str) ->
     assert b"flushed" in await body(response)
 
 
-@pytest.mark.parametrize(("path", "auth"), [("/logs", "s3cret"), ("/health", "public"), ("/else", "public")])
-async def test_nothing_is_flushed_for_who_reads_nothing(path: str, auth: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "query", "auth"),
+    [
+        ("/logs", b"", "s3cret"),
+        ("/logs", b"limit=x", "public"),
+        ("/metrics", b"name[]=%FF", "public"),
+        ("/health", b"", "public"),
+        ("/else", b"", "public"),
+    ],
+)
+async def test_nothing_is_flushed_for_who_reads_nothing(path: str, query: bytes, auth: str) -> None:
     flushes = []
 
     async def flush() -> None:
         flushes.append(path)
 
-    await Endpoints(MemoryStorage(), auth=auth, health=True, flush=flush).handle(Request("GET", path))
+    await Endpoints(MemoryStorage(), auth=auth, health=True, flush=flush).handle(Request("GET", path, query))
 
     assert flushes == []
 

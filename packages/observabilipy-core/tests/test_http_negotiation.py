@@ -79,3 +79,13 @@ def test_the_format_is_the_one_that_the_client_prefers(accept: list[str], expect
 )
 def test_gzip_is_used_when_the_client_allows_it(accept_encoding: list[bytes], expected: bool) -> None:
     assert accepts_gzip(accept_encoding) is expected
+
+
+def test_no_more_of_a_header_is_read_than_a_client_has_reason_to_send() -> None:
+    openmetrics = b"application/openmetrics-text"
+
+    assert (
+        preferred_format([b",".join([b"text/html"] * 31 + [openmetrics])]),
+        preferred_format([b",".join([b"text/html"] * 32 + [openmetrics])]),
+        preferred_format([b"a" * 3_000 + b"," + openmetrics]),
+    ) == ("openmetrics", "prometheus", "prometheus")

@@ -18,8 +18,8 @@ class ObservabilityConfig(AppConfig):
     def ready(self) -> None:
         """Let the process's Observability be found, and register the checks."""
         from observabilipy.installation import provide
-        from observabilipy_django import checks
+        from observabilipy_django.checks import register
         from observabilipy_django.service import service
 
-        checks.register()
+        register()
         provide(service.observability)

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from observabilipy.encoding.json_text import json_text
 from observabilipy.errors import ConfigurationError
-from observabilipy.http import Endpoints, Headers, Request, Response, client_of
+from observabilipy.http import EVERY_ANSWER, Endpoints, Headers, Request, Response, client_of
 from observabilipy.http.problems import PROBLEM_CONTENT_TYPE, Problem
 from observabilipy_django.middleware import recorded_request
 from observabilipy_django.permission import may_read
@@ -25,7 +25,7 @@ _MISCONFIGURED = Problem(
     500,
     "the settings of this endpoint cannot work",
     hint="'manage.py check' tells whoever runs this service what is wrong",
-    headers=((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")),
+    headers=EVERY_ANSWER,
 )
 
 

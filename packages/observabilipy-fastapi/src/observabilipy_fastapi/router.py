@@ -1,43 +1,22 @@
 """The endpoints as a router, to be included like any other."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.params import Depends
+from fastapi.routing import APIRoute
 
 from observabilipy import Observability
 from observabilipy_asgi import ObservabilityApp
 from observabilipy_asgi.protocol import Receive, Scope, Send
+from observabilipy_fastapi.schema import DESCRIPTIONS, PARAMETERS, RESPONSES, SECURITY
 
 __all__ = ["observability_router"]
 
-# The endpoints refuse them themselves, with their own 405. One plain route for every method would be shorter, but
-# FastAPI before 0.137 forgets dependencies and prefixes of the routers around it.
-_REFUSED_METHODS = ["DELETE", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
-
-_PROBLEM = "application/problem+json"
-# Any: FastAPI's own type of what it writes into the schema.
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "A valid token is required", "content": {_PROBLEM: {}}},
-    403: {"description": "Nobody decided yet who may read, or not you", "content": {_PROBLEM: {}}},
-    503: {"description": "The store cannot be read now", "content": {_PROBLEM: {}}},
-}
-_SCHEMA: dict[str, dict[int | str, dict[str, Any]]] = {
-    "/metrics": {
-        200: {
-            "description": "The totals of all workers",
-            "content": {"text/plain": {}, "application/openmetrics-text": {}},
-        },
-        **_PROBLEMS,
-    },
-    "/logs": {
-        200: {"description": "Log entries, one a line", "content": {"application/x-ndjson": {}}},
-        400: {"description": "A parameter that is not understood", "content": {_PROBLEM: {}}},
-        **_PROBLEMS,
-    },
-    "/health": {200: {"description": "The service answers", "content": {"application/json": {}}}},
-}
+# An empty list is every method: the endpoints refuse what they do not know themselves, with their own 405. One plain
+# route would be shorter, but FastAPI before 0.137 forgets dependencies and prefixes of the routers around it.
+_METHODS: tuple[list[str], ...] = (["GET"], ["HEAD"], [])
 
 
 def observability_router(
@@ -53,18 +32,29 @@ def observability_router(
     router = APIRouter(tags=["observability"])
     for path in obs.endpoints.paths:
         app = ObservabilityApp(obs, path=path)
-        for methods in (["GET"], ["HEAD"], _REFUSED_METHODS):
+        summary, description = DESCRIPTIONS[path]
+        for methods in _METHODS:
+            shown = include_in_schema and methods == ["GET"]
             router.add_api_route(
                 path,
                 _endpoint(app),
                 methods=methods,
                 name=f"observability {path.removeprefix('/')}",
+                summary=summary,
+                description=description,
                 response_class=Response,
-                responses=_SCHEMA[path],
-                include_in_schema=include_in_schema and methods == ["GET"],
-                dependencies=list(dependencies),
+                responses=RESPONSES[path],
+                include_in_schema=shown,
+                openapi_extra={"parameters": PARAMETERS[path]},
+                generate_unique_id_function=_operation_id,
+                dependencies=[*dependencies, *(SECURITY if shown and path != "/health" else ())],
             )
     return router
+
+
+def _operation_id(route: APIRoute) -> str:
+    """FastAPI's own ends with the first method, which not every route has. Of ours only GET is shown."""
+    return re.sub(r"\W", "_", f"{route.name}{route.path_format}_get")
 
 
 def _endpoint(app: ObservabilityApp) -> Callable[[], Awaitable[Response]]:

@@ -15,14 +15,16 @@ from observabilipy.http.metrics import metrics_response
 from observabilipy.http.problems import Problem, Refused
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
 
-__all__ = ["EndpointStorage", "Endpoints"]
+__all__ = ["EVERY_ANSWER", "EndpointStorage", "Endpoints"]
 
-_EVERY_ANSWER: Headers = (
+EVERY_ANSWER: Headers = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+"""Headers of each answer, whatever it is."""
+
 _HEALTHY = b'{"status":"ok"}'
 _UNAVAILABLE = Problem(
     503, "the store cannot be read now", hint="ask again in a few seconds", headers=((b"retry-after", b"5"),)
@@ -104,7 +106,7 @@ class Endpoints:
             self._on_error(error)
             response = _FAILED.response()
         body = single_chunk(b"") if request.method == "HEAD" else response.body
-        return replace(response, headers=(*response.headers, *_EVERY_ANSWER), body=body)
+        return replace(response, headers=(*response.headers, *EVERY_ANSWER), body=body)
 
     def handle_sync(self, request: Request, *, granted: bool = False) -> SyncResponse:
         """Answer a request from code without an event loop, such as a WSGI application. The body must be closed."""
@@ -123,12 +125,10 @@ class Endpoints:
         return await answer(request)
 
     async def _metrics(self, request: Request) -> Response:
-        await self._flushed()
-        return await metrics_response(self._storage, request, self._on_clash)
+        return await metrics_response(self._storage, request, self._flushed, self._on_clash)
 
     async def _logs(self, request: Request) -> Response:
-        await self._flushed()
-        return await logs_response(self._storage, request)
+        return await logs_response(self._storage, request, self._flushed)
 
     async def _flushed(self) -> None:
         if self._flush is not None:

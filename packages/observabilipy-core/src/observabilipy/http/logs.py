@@ -1,6 +1,6 @@
 """``GET /logs``: the log as NDJSON, a page at a time or all of it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
@@ -18,8 +18,8 @@ _PAGE_BYTES = 8 * 2**20
 _TURN = 256  # entries, about a millisecond of encoding
 
 
-async def logs_response(storage: LogStoragePort, request: Request) -> Response:
-    """Answer a reader of the log.
+async def logs_response(storage: LogStoragePort, request: Request, flushed: Callable[[], Awaitable[None]]) -> Response:
+    """Answer a reader of the log, with what was flushed when the parameters were understood.
 
     Which entries: without a cursor the newest ``limit`` that match; with ``after`` the next ones, also when ``before``
     ends the range; with ``before`` alone the ones before. ``order`` only decides how they are printed. A page ends
@@ -33,6 +33,7 @@ async def logs_response(storage: LogStoragePort, request: Request) -> Response:
         StorageUnavailable, UnsupportedQuery: what the store says.
     """
     parameters = logs_parameters(request.query)
+    await flushed()
     query = replace(
         parameters.filters,
         after=None if parameters.after == "start" else parameters.after,

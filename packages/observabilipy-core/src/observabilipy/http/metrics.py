@@ -1,6 +1,6 @@
 """``GET /metrics``: the totals, in the format the scraper prefers."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from urllib.parse import unquote_to_bytes
 
 from observabilipy.encoding import openmetrics, prometheus_text
@@ -20,9 +20,12 @@ _SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_gcount", "_gsum", "_create
 
 
 async def metrics_response(
-    storage: MetricsStoragePort, request: Request, on_clash: Callable[[str], None] | None = None
+    storage: MetricsStoragePort,
+    request: Request,
+    flushed: Callable[[], Awaitable[None]],
+    on_clash: Callable[[str], None] | None = None,
 ) -> Response:
-    """Answer a scrape.
+    """Answer a scrape, with what was flushed when its parameters were understood.
 
     ``name[]``, repeated, asks for families: by their names with or without ``_total``, or by the name of one of their
     samples, such as ``latency_seconds_bucket``. Other parameters are ignored.
@@ -33,6 +36,7 @@ async def metrics_response(
     """
     names = _asked_names(request.query)
     format_ = preferred_format(request.values(b"accept"))
+    await flushed()
     families = _families(storage, names)
     body = await begun(encode_metrics(families, format_, on_clash=on_clash), families, request.client)
     headers = [(b"content-type", CONTENT_TYPES[format_].encode()), (b"vary", b"Accept, Accept-Encoding")]

@@ -5,6 +5,7 @@ Source: RFC 9110, sections 12.4.2 (quality values), 12.5.1 (Accept) and 12.5.3 (
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from observabilipy.encoding.exposition import Format
@@ -12,6 +13,7 @@ from observabilipy.encoding.exposition import Format
 __all__ = ["accepts_gzip", "preferred_format"]
 
 _QUALITY = re.compile(r"0(\.[0-9]*)?|1(\.0*)?", re.ASCII)
+_MOST_ITEMS, _MOST_BYTES = 32, 2_048  # Prometheus sends five; 64 KiB of commas would take a fifth of a second
 _ANY, _ANY_SUBTYPE, _NAMED, _NAMED_VERSION = 1, 2, 3, 4
 
 
@@ -63,13 +65,13 @@ def _specificity(item: _Item, media_type: str, version: str) -> int:
 
 
 def _items(headers: Iterable[bytes]) -> Iterator[_Item]:
-    for header in headers:
-        for piece in header.decode("latin-1").lower().split(","):
-            name, *rest = (part.strip() for part in piece.split(";"))
-            parameters = dict(_parameter(part) for part in rest)
-            quality = parameters.get("q", "1")
-            if name and _QUALITY.fullmatch(quality):
-                yield _Item(name, parameters, float(quality))
+    pieces = (piece for header in headers for piece in header[:_MOST_BYTES].decode("latin-1").lower().split(","))
+    for piece in islice(pieces, _MOST_ITEMS):
+        name, *rest = (part.strip() for part in piece.split(";"))
+        parameters = dict(_parameter(part) for part in rest)
+        quality = parameters.get("q", "1")
+        if name and _QUALITY.fullmatch(quality):
+            yield _Item(name, parameters, float(quality))
 
 
 def _parameter(part: str) -> tuple[str, str]:
