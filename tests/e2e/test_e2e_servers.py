@@ -74,6 +74,7 @@ ROWS = [
     Row("gunicorn --workers 2 orders:app", "servers_wsgi"),
     Row("gunicorn --workers 2 flask_orders:app", "servers_flask"),
     Row("gunicorn --workers 2 --worker-class gthread --threads 4 orders:app", "servers_wsgi"),
+    Row("gunicorn --workers 2 --worker-class gevent orders:app", "servers_wsgi"),
     Row("gunicorn --workers 2 --worker-class uvicorn.workers.UvicornWorker orders:app"),
     Row("gunicorn --workers 2 --worker-class asgi orders:app"),
     Row("gunicorn --workers 2 --preload orders:app", "servers_wsgi"),

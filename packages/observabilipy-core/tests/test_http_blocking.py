@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 
@@ -137,3 +139,30 @@ def test_several_threads_may_ask_at_once() -> None:
 async def test_within_an_event_loop_it_refuses_to_block() -> None:
     with pytest.raises(RuntimeError, match=r"an event loop runs in this thread: await handle\(\) there"):
         Endpoints(MemoryStorage(), auth="public").handle_sync(Request("GET", "/metrics"))
+
+
+def test_green_threads_scrape_at_the_same_time() -> None:
+    pytest.importorskip("gevent", reason="gevent is not installed here")
+    program = """
+from gevent import monkey
+monkey.patch_all()
+
+import gevent
+from observabilipy import Observability
+from observabilipy.http import Request
+
+obs = Observability(auth="public", handle_sigterm=False)
+obs.counter("jobs_total", "Jobs.").inc()
+
+def scrape():
+    response = obs.endpoints.handle_sync(Request("GET", "/metrics"))
+    return response.status, b"jobs_total 1" in b"".join(response.body)
+
+print({greenlet.get() for greenlet in [gevent.spawn(scrape) for _ in range(20)]})
+obs.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", timeout=60, check=False
+    )
+
+    assert (done.stdout, done.stderr) == ("{(200, True)}\n", "")

@@ -1,8 +1,11 @@
 """The same answers for synchronous servers: an event loop of its own per request, in the calling thread."""
 
+import sys
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from observabilipy.http.message import Headers, Response
 
@@ -10,6 +13,10 @@ if TYPE_CHECKING:
     import asyncio
 
 __all__ = ["SyncBody", "SyncResponse", "answer_blocking"]
+
+_T = TypeVar("_T")
+
+_turn = threading.Lock()  # guards the one loop that can run, where threads are green
 
 
 class SyncBody:
@@ -29,7 +36,7 @@ class SyncBody:
         if self._loop.is_closed():
             raise StopIteration
         try:
-            chunk = self._loop.run_until_complete(_next(self._chunks))
+            chunk = _drive(self._loop, _next(self._chunks))
         except BaseException:
             self.close()
             raise
@@ -43,9 +50,15 @@ class SyncBody:
         if self._loop.is_closed():
             return
         try:
-            self._loop.run_until_complete(self._chunks.aclose())
+            _drive(self._loop, self._close())
         finally:
-            _close_loop(self._loop)
+            self._loop.close()
+
+    async def _close(self) -> None:
+        try:
+            await self._chunks.aclose()
+        finally:
+            await _end(self._loop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +78,32 @@ def answer_blocking(answer: Coroutine[Any, Any, Response]) -> SyncResponse:
     """
     import asyncio
 
-    if _a_loop_runs():
-        answer.close()
-        raise RuntimeError("handle_sync blocks, and an event loop runs in this thread: await handle() there")
     loop = asyncio.new_event_loop()
     try:
-        response = loop.run_until_complete(answer)
+        response = _drive(loop, answer)
     except BaseException:
-        _close_loop(loop)
+        answer.close()
+        try:
+            _drive(loop, _end(loop))
+        finally:
+            loop.close()
         raise
     return SyncResponse(response.status, response.headers, SyncBody(loop, response.body))
+
+
+def _drive(loop: "asyncio.AbstractEventLoop", work: Coroutine[Any, Any, _T]) -> _T:
+    """Do this piece of work in the loop."""
+    with _turn if _threads_are_green() else nullcontext():
+        if _a_loop_runs():
+            work.close()
+            raise RuntimeError("handle_sync blocks, and an event loop runs in this thread: await handle() there")
+        return loop.run_until_complete(work)
+
+
+def _threads_are_green() -> bool:
+    """Under gevent many threads are one, where a second loop can run only when the first one is done with its piece."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def _a_loop_runs() -> bool:
@@ -91,15 +120,7 @@ async def _next(chunks: AsyncGenerator[bytes, None]) -> bytes | None:
     return await anext(chunks, None)
 
 
-def _close_loop(loop: "asyncio.AbstractEventLoop") -> None:
-    try:
-        loop.run_until_complete(_end_tasks())
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    finally:
-        loop.close()
-
-
-async def _end_tasks() -> None:
+async def _end(loop: "asyncio.AbstractEventLoop") -> None:
     """Cancel what still runs, such as a slow flush: nothing can run on in a loop that closes."""
     import asyncio
 
@@ -108,3 +129,4 @@ async def _end_tasks() -> None:
         task.cancel()
         tasks.add(task)
     await asyncio.gather(*tasks, return_exceptions=True)
+    await loop.shutdown_asyncgens()
