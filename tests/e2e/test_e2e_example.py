@@ -1,6 +1,7 @@
-"""The example that the README begins with, word for word."""
+"""The example that the README begins with, word for word, and those in examples/."""
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 README = Path(__file__).parents[2] / "README.md"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PYTHON = Path(sys.executable)
 
 
 def test_the_example_counts_its_orders_over_two_workers(serve: "Callable[..., Server]", tmp_path: Path) -> None:
@@ -31,3 +34,33 @@ def test_the_example_counts_its_orders_over_two_workers(serve: "Callable[..., Se
         metrics, logs = client.get("/metrics"), client.get("/logs")
 
     assert (statuses, 'orders_total{tier="gold"} 8' in metrics, logs.count("order placed")) == ([200] * 8, True, 8)
+
+
+@pytest.mark.parametrize(
+    ("command", "prefix"),
+    [
+        (
+            [PYTHON.with_name("gunicorn"), "--bind", "127.0.0.1:{port}", "--chdir", EXAMPLES, "flask_example:app"],
+            "",
+        ),
+        (
+            [PYTHON, EXAMPLES / "django_example.py", "runserver", "--noreload", "127.0.0.1:{port}"],
+            "/observability",
+        ),
+    ],
+    ids=["Flask", "Django"],
+)
+def test_an_example_counts_and_logs_what_it_is_asked(
+    serve: "Callable[..., Server]", command: list[object], prefix: str, tmp_path: Path
+) -> None:
+    # Their store is a relative path.
+    place = [str(part).replace(str(EXAMPLES), str(tmp_path)) for part in command]
+    for example in EXAMPLES.glob("*.py"):
+        (tmp_path / example.name).write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+    server = serve(command=place, workers=1)
+
+    with server.client() as client:
+        statuses = [client.ask("POST", "/orders/gold")[0] for _ in range(3)]
+        metrics, logs = client.get(f"{prefix}/metrics"), client.get(f"{prefix}/logs")
+
+    assert (statuses, 'orders_total{tier="gold"} 3' in metrics, logs.count("order placed")) == ([200] * 3, True, 3)

@@ -95,9 +95,10 @@ def test_the_extras_of_core_bring_the_siblings_from_the_same_build(
         constraints,
         "--find-links",
         artefacts,
-        "observabilipy-core[sqlite,fastapi]",
+        "observabilipy-core[all,flask]",
     )
-    names = ("observabilipy", "observabilipy_sqlite", "observabilipy_asgi", "observabilipy_fastapi")
+    adapters = ("asgi", "fastapi", "django.middleware", "wsgi.flask")
+    names = ("observabilipy", "observabilipy_sqlite", *(f"observabilipy_{adapter}" for adapter in adapters))
     program = f"import {', '.join(names)}; print({', '.join(f'{name}.__name__' for name in names)})"
 
     assert output_of(commands / "python", "-I", "-c", program).split() == list(names)
