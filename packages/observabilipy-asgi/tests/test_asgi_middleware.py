@@ -284,3 +284,29 @@ async def test_a_server_may_call_with_keywords(obs: Observability) -> None:
     await app(scope=http_scope(), receive=receive, send=send)
 
     assert len(await recorded(obs)) == 1
+
+
+async def test_an_exception_after_the_answer_that_it_caused_is_told_in_its_entry(obs: Observability) -> None:
+    async def like_starlette(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering({"type": "http.response.start", "status": 500, "headers": []}, part(b"oh"))(
+            scope, receive, send
+        )
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError):
+        await serve(ObservabilityMiddleware(like_starlette, obs), http_scope())
+    [request] = await recorded(obs)
+
+    assert (outcome(request), request["exception.message"]) == ((500, "error", 2), "on purpose")
+
+
+async def test_a_client_that_leaves_with_all_that_was_declared_has_aborted_nothing(obs: Observability) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+        await send(part(b"123", more=True))
+        await receive()
+        await send(part(b""))
+
+    await serve(ObservabilityMiddleware(app, obs), http_scope(), heard=GONE)
+
+    assert [outcome(request) for request in await recorded(obs)] == [(200, "complete", 3)]

@@ -46,6 +46,7 @@ def test_a_command_of_a_package_that_is_not_installed_answers_with_the_install_c
         (["tail", "no-such-file.db"], "observabilipy: there is no file 'no-such-file.db': name a storage file"),
         (["tail", "memory://", "--lines", "0"], "observabilipy: --lines must be 1 to 1000, got 0"),
         (["tail", "memory://", "--min-level", "loud"], "observabilipy: min_level must be one of DEBUG, INFO"),
+        (["stats", "sqlite:///no-such-file.db"], "observabilipy: there is no file 'sqlite:///no-such-file.db': name"),
         (["stats", "no-such-file.db"], "observabilipy: there is no file 'no-such-file.db': name a storage file"),
         (["stats", "http://127.0.0.1:1"], "observabilipy: stats reads a storage, got 'http://127.0.0.1:1': name"),
         (["tail", "http://127.0.0.1:1", "--no-follow"], "observabilipy: http://127.0.0.1:1/logs cannot be reached"),

@@ -4,6 +4,8 @@ import asyncio
 import io
 import logging
 import logging.config
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -143,3 +145,20 @@ def test_filters_hold_and_the_handler_has_no_lock(obs: Observability) -> None:
     logger.info("yes")
 
     assert ([message for _, message, _ in entries(obs)], handler.lock) == (["yes"], None)
+
+
+def test_our_own_warnings_reach_stderr_where_this_handler_is_the_only_one() -> None:
+    program = """
+import logging
+from observabilipy import LoggingHandler
+logging.getLogger().addHandler(LoggingHandler())
+logging.getLogger("observabilipy").warning("nothing is recorded")
+logging.getLogger("observabilipy").info("not worth a line")
+logging.getLogger().addHandler(logging.NullHandler())
+logging.getLogger("observabilipy").warning("somebody else may say it")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", timeout=60, check=False
+    )
+
+    assert (done.stdout, done.stderr) == ("", "nothing is recorded\n")

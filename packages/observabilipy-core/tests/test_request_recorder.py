@@ -120,7 +120,7 @@ def test_excluded_paths_are_not_recorded(obs: Observability) -> None:
 
 @pytest.mark.parametrize("exclude", ["/health", ["health"], [5]])
 def test_excluded_paths_begin_with_a_slash(obs: Observability, exclude: list[str]) -> None:
-    with pytest.raises(ConfigurationError, match="exclude takes paths that begin with a slash, got"):
+    with pytest.raises(ConfigurationError, match="exclude takes a list of paths that begin with a slash, got"):
         RequestRecorder(obs, exclude=exclude)
 
 

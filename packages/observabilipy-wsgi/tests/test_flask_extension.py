@@ -145,7 +145,7 @@ def test_the_environment_sets_it_through_flask(make: Make, monkeypatch: pytest.M
         ),
         (
             {"OBSERVABILIPY_EXCLUDE": "/health"},
-            "exclude takes paths that begin with a slash, got '/health': write ['/health']",
+            "exclude takes a list of paths that begin with a slash, got '/health': write ['/health']",
         ),
     ],
 )

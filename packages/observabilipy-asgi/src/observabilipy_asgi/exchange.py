@@ -12,7 +12,8 @@ _IDS = frozenset({b"x-request-id", b"traceparent"})
 class Exchange:
     """Follows a request to its end: its ``receive`` and ``send`` stand in the place of the server's."""
 
-    _answer_begun = _client_left = _is_whole = False
+    _client_left = _is_whole = False
+    _start: Message | None = None
 
     def __init__(self, request: RecordedRequest, scope: Scope, receive: Receive, send: Send) -> None:
         self._request = request
@@ -50,9 +51,12 @@ class Exchange:
             raise
         if kind == "http.response.body":
             if not message.get("more_body"):
-                self._end("complete" if self._is_whole else "aborted")
+                if request.status >= 500:
+                    request.last_byte_sent()  # Starlette answers first and raises then, and the entry tells what
+                else:
+                    self._end("complete" if self._is_whole else self._unless_all_was_sent("aborted"))
         elif kind == "http.response.start":
-            self._answer_begun = True
+            self._start = message
             request.status = message.get("status", 500)
         elif kind == "http.response.pathsend":  # a file that the server sends by itself
             self._end("complete")
@@ -63,12 +67,19 @@ class Exchange:
 
     def unfinished(self) -> None:
         """The application returned or raised. What was not answered whole by now never will be."""
-        if self._client_left and not self._answer_begun:
+        if self._client_left and self._start is None:
             self._request.status = CLIENT_CLOSED_REQUEST
         if self._is_whole:
             self._end("complete")
         else:
-            self._end("aborted" if self._client_left else "error")
+            self._end(self._unless_all_was_sent("aborted") if self._client_left else "error")
+
+    def _unless_all_was_sent(self, outcome: Outcome) -> Outcome:
+        """Clients leave when they have what was declared, which may be before the application's empty last part."""
+        if self._start is None:
+            return outcome
+        declared = dict(self._start.get("headers", ())).get(b"content-length")
+        return "complete" if declared == b"%d" % self._request.response_bytes else outcome
 
     def _end(self, outcome: Outcome) -> None:
         route = None

@@ -41,18 +41,24 @@ def http_scope(path: str = "/", *, method: str = "GET", query: bytes = b"", **mo
 
 
 async def serve(app: ASGIApp, scope: Scope, *, heard: Iterable[Message] = _NO_BODY) -> list[Message]:
-    """Everything that the application sends. It hears these messages, one at a time, and then nothing more."""
+    """Everything that the application sends.
+
+    It hears these messages, one at a time, and when its answer is whole that the client disconnects.
+    """
     sent: list[Message] = []
     to_hear = iter(heard)
+    whole = asyncio.Event()
 
     async def receive() -> Message:
         for message in to_hear:
             return message
-        await asyncio.Event().wait()
-        raise AssertionError("nothing sets it")
+        await whole.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            whole.set()
 
     await app(scope, receive, send)
     return sent

@@ -47,6 +47,7 @@ class LoggingHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record; never raises."""
         if record.name.partition(".")[0] in _OURS:
+            _say_somewhere(record)
             return
         try:
             obs = self._obs or installed()
@@ -65,6 +66,19 @@ class LoggingHandler(logging.Handler):
             )
         except Exception:  # noqa: BLE001 - what logging asks of every handler
             self.handleError(record)
+
+
+def _say_somewhere(record: logging.LogRecord) -> None:
+    """Our own warnings must not be lost where this handler is the only one: standard logging then says nothing."""
+    last_resort = logging.lastResort
+    if last_resort is None or record.levelno < last_resort.level:
+        return
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None:
+        if not all(isinstance(handler, LoggingHandler) for handler in logger.handlers):
+            return
+        logger = logger.parent if logger.propagate else None
+    last_resort.handle(record)
 
 
 def _message(record: logging.LogRecord) -> object:

@@ -157,7 +157,9 @@ def _checked_paths(exclude: Iterable[str]) -> tuple[str, ...]:
     paths = (exclude,) if isinstance(exclude, str) else tuple(exclude)
     for path in paths:
         if isinstance(exclude, str) or not isinstance(path, str) or not path.startswith("/"):
-            raise ConfigurationError(f"exclude takes paths that begin with a slash, got {exclude!r}: write ['/health']")
+            raise ConfigurationError(
+                f"exclude takes a list of paths that begin with a slash, got {exclude!r}: write ['/health']"
+            )
     return paths
 
 
@@ -179,6 +181,7 @@ class RecordedRequest:
     """What an application that never answers amounts to."""
     _error: BaseException | None = None
     _earlier: Earlier | None = None
+    _seconds: float | None = None
 
     def __init__(self, recorder: RequestRecorder, active: Gauge, method: str, path: str) -> None:
         self.recorder = recorder
@@ -206,6 +209,10 @@ class RecordedRequest:
         """The application raised this: the access entry tells it."""
         self._error = error
 
+    def last_byte_sent(self) -> None:
+        """The answer is out, but more may become known before the end: the time until here is what it took."""
+        self._seconds = perf_counter() - self._started
+
     def ignore(self) -> None:
         """Leave no trace of this request, not even while it runs: it is one of our own endpoints."""
         if not self.ended:
@@ -222,7 +229,7 @@ class RecordedRequest:
         if self.ended:
             return
         self.ended = True
-        seconds = perf_counter() - self._started
+        seconds = self._seconds if self._seconds is not None else perf_counter() - self._started
         recorder = self.recorder
         try:
             self._active.dec()

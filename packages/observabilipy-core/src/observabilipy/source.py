@@ -13,10 +13,9 @@ def storage_url(source: str) -> str:
     Raises:
         ConfigurationError: there is no such file.
     """
-    if "://" in source:
-        return source
-    if not Path(source).is_file():
-        raise ConfigurationError(f"there is no file {source!r}: name a storage file, a storage URL or http(s)://host")
-    from urllib.parse import quote
+    from urllib.parse import quote, unquote, urlsplit
 
-    return f"sqlite:///{quote(source)}"
+    url = source if "://" in source else f"sqlite:///{quote(source)}"
+    if url.startswith("sqlite:///") and not Path(unquote(urlsplit(url).path)[1:]).is_file():
+        raise ConfigurationError(f"there is no file {source!r}: name a storage file, a storage URL or http(s)://host")
+    return url  # a storage that is opened to be read would make a file that is not there

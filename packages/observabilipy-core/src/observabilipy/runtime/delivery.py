@@ -79,6 +79,11 @@ class Delivery:
             self._heard = self._monotonic()
         return self._worker
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the storage has heard of this process, or is about to."""
+        return self._worker is not None or bool(self._backlog)
+
     def deliver(self) -> bool:
         """Commit everything recorded before the call. False when the storage could not take it now."""
         self._take_records()

@@ -309,6 +309,8 @@ class EmbeddedRuntime:
                 self._delivering.release()
 
     def _end_worker(self) -> bool:
+        if not self._delivery.has_begun and not self.has_news():
+            return True  # a command that only looked at the application leaves no file behind
         delivered = self._deliver()
         if delivered:
             self._task("ending the worker", self._delivery.end)
