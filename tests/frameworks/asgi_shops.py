@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from observabilipy import Observability
-from observabilipy_asgi import ObservabilityApp, ObservabilityMiddleware
+from observabilipy_asgi import ObservabilityApp, ObservabilityMiddleware, mounted
 from observabilipy_asgi.protocol import ASGIApp
 
 __all__ = ["ASGI_SHOPS"]
@@ -219,20 +219,7 @@ def quart(obs: Observability) -> ASGIApp:
     async def health() -> str:
         return "ok"
 
-    return ObservabilityMiddleware(_beside(app, ObservabilityApp(obs)), obs, exclude=EXCLUDED)
-
-
-def _beside(app: object, endpoints: ASGIApp) -> ASGIApp:
-    """Quart mounts nothing; a dispatcher in front of it does."""
-
-    async def dispatch(scope, receive, send):  # type: ignore[no-untyped-def]  # ASGI
-        prefix = "/observability"
-        if scope["type"] == "http" and scope["path"].startswith(prefix):
-            await endpoints({**scope, "root_path": prefix}, receive, send)
-        else:
-            await app(scope, receive, send)  # type: ignore[operator]
-
-    return dispatch
+    return ObservabilityMiddleware(mounted(app, obs), obs, exclude=EXCLUDED)  # type: ignore[arg-type]  # Quart's own types
 
 
 ASGI_SHOPS: dict[str, Callable[[Observability], ASGIApp]] = {

@@ -6,10 +6,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import pytest
 
-from observabilipy import InMemoryLogStorage, InMemoryMetricsStorage, LogEntry, LogQuery, Observability
-from observabilipy_asgi import ObservabilityApp, ObservabilityMiddleware
+from observabilipy import (
+    ConfigurationError,
+    InMemoryLogStorage,
+    InMemoryMetricsStorage,
+    LogEntry,
+    LogQuery,
+    Observability,
+)
+from observabilipy_asgi import ObservabilityApp, ObservabilityMiddleware, mounted
 from observabilipy_asgi import app as app_module
-from observabilipy_asgi.protocol import Message, Scope
+from observabilipy_asgi.protocol import Message, Receive, Scope, Send
 from observabilipy_asgi.testing import fetch, http_scope, serve
 
 
@@ -181,3 +188,33 @@ async def test_a_server_that_repeats_itself_does_not_keep_an_answer_from_its_end
 async def silent() -> Message:
     await asyncio.Event().wait()
     raise AssertionError("never")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "root_path", "status"),
+    [
+        ("GET /observability/metrics", "", 200),
+        ("GET /proxy/observability/metrics", "/proxy", 200),
+        ("GET /observability", "", 418),
+        ("GET /observability-not/metrics", "", 418),
+        ("GET /metrics", "", 418),
+    ],
+)
+async def test_endpoints_are_mounted_beside_an_application_that_mounts_nothing(
+    request_line: str, root_path: str, status: int
+) -> None:
+    async def teapot(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 418, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with Observability(auth="public", handle_sigterm=False) as obs:
+        answer = await fetch(mounted(teapot, obs), request_line, root_path=root_path)
+
+    assert answer.status == status
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "observability", "/observability/"])
+async def test_a_prefix_begins_with_a_slash_and_does_not_end_with_one(prefix: str) -> None:
+    async with Observability(auth="public", handle_sigterm=False) as obs:
+        with pytest.raises(ConfigurationError, match="prefix must begin with a slash and not end with one, got"):
+            mounted(ObservabilityApp(obs), obs, prefix=prefix)

@@ -2,5 +2,6 @@
 
 from observabilipy_asgi.app import ObservabilityApp
 from observabilipy_asgi.middleware import ObservabilityMiddleware
+from observabilipy_asgi.mount import mounted
 
-__all__ = ["ObservabilityApp", "ObservabilityMiddleware"]
+__all__ = ["ObservabilityApp", "ObservabilityMiddleware", "mounted"]
