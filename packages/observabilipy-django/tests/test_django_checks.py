@@ -147,6 +147,7 @@ class FileStorage:
 def test_e004_a_file_that_is_served_to_everyone(name: str, tmp_path: Path) -> None:
     roots: Any = [("prefix", tmp_path)] if name == "STATICFILES_DIRS" else str(tmp_path)
     file = tmp_path / "below" / "observability.db"
+    file.parent.mkdir()
 
     assert found(OBSERVABILIPY={"STORAGE": FileStorage(file)}, **{name: roots}) == [
         (
@@ -229,3 +230,29 @@ def test_the_checks_of_access_and_files_are_about_security() -> None:
         messages = run_checks(tags=[Tags.security], include_deployment_checks=True)
 
     assert [m.id for m in messages if (m.id or "").startswith("observabilipy.")] == ["observabilipy.W004"]
+
+
+@pytest.mark.parametrize(("path", "problem"), [("", "is a directory"), ("no/such.db", "cannot be made: there is no")])
+def test_e005_a_file_that_has_no_place(tmp_path: Path, path: str, problem: str) -> None:
+    pytest.importorskip("observabilipy_sqlite", reason="the file is SQLite's")
+    file = tmp_path / path if path else tmp_path
+    found_checks = found(OBSERVABILIPY={"STORAGE": f"sqlite:///{file}"})
+
+    assert [(name, problem in message) for name, message, _ in found_checks] == [("E005", True)]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OBSERVABILIPY_TOKEN": " "},
+        {"OBSERVABILIPY_TOKEN_FILE": "no/such/file"},
+        {"OBSERVABILIPY_TOKEN": "a", "OBSERVABILIPY_TOKEN_FILE": "b"},
+    ],
+)
+def test_e006_a_token_of_the_environment_that_cannot_work(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert [name for name, _, _ in found(OBSERVABILIPY={})] == ["E006"]

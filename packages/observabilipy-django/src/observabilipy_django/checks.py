@@ -1,8 +1,9 @@
 """Checks: what ``manage.py check`` says about the settings, with a hint for each.
 
 E001 unknown key; E002 a value that cannot work; E003 a permission that cannot be imported; E004 the storage's file is
-served to everyone; W001 middleware missing; W002 middleware not first. With ``--deploy`` also: W003 nobody may read;
-W004 everyone may read; W005 a storage that each worker has for itself.
+served to everyone; E005 there is no place for that file; E006 the token of the environment cannot work; W001
+middleware missing; W002 middleware not first. With ``--deploy`` also: W003 nobody may read; W004 everyone may read;
+W005 a storage that each worker has for itself.
 """
 
 import os
@@ -16,10 +17,20 @@ from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
+from observabilipy.errors import ConfigurationError
+from observabilipy.http.access import access_guard
 from observabilipy.storage import open_storage
 from observabilipy_django.configuration import STAFF, faults
 
-__all__ = ["check_access", "check_files", "check_middleware", "check_setting", "check_sharing", "register"]
+__all__ = [
+    "check_access",
+    "check_files",
+    "check_middleware",
+    "check_setting",
+    "check_sharing",
+    "check_token",
+    "register",
+]
 
 _TAG = "observabilipy"
 _MIDDLEWARE = "observabilipy_django.middleware.ObservabilityMiddleware"
@@ -34,6 +45,7 @@ def register() -> None:
     checks.register(check_setting, _TAG)
     checks.register(check_middleware, _TAG)
     checks.register(check_files, _TAG, checks.Tags.files, checks.Tags.security)
+    checks.register(check_token, _TAG, checks.Tags.security)
     checks.register(check_access, _TAG, checks.Tags.security, deploy=True)
     checks.register(check_sharing, _TAG, checks.Tags.compatibility, deploy=True)
 
@@ -85,11 +97,21 @@ def check_middleware(**_about: object) -> _Found:
 
 
 def check_files(**_about: object) -> _Found:
-    """The storage's file lies where nothing is served from."""
+    """The storage's file has a place, and lies where nothing is served from."""
     file = _file()
     if file is None:
         return []
-    return [
+    found: _Found = []
+    if file.is_dir() or not file.parent.is_dir():
+        problem = "is a directory" if file.is_dir() else f"cannot be made: there is no directory {str(file.parent)!r}"
+        found.append(
+            checks.Error(
+                f"the storage's file {str(file)!r} {problem}",
+                hint="make the directory, for the user that the workers run as, or write another path after 'sqlite:///'",
+                id=f"{_TAG}.E005",
+            )
+        )
+    return found + [
         checks.Error(
             f"the storage's file {str(file)!r} lies below {name} ({str(directory)!r}), which is served to everyone",
             hint="write another path after 'sqlite:///' in OBSERVABILIPY['STORAGE']",
@@ -98,6 +120,17 @@ def check_files(**_about: object) -> _Found:
         for name, directory in _served()
         if file.is_relative_to(directory)
     ]
+
+
+def check_token(**_about: object) -> _Found:
+    """The token that the environment gives, where the setting gives none, can be used."""
+    if _setting().get("AUTH") is not None:
+        return []
+    try:
+        access_guard(None, os.environ, lambda _: None)
+    except ConfigurationError as error:
+        return [checks.Error(str(error), hint="until then the endpoints answer 500", id=f"{_TAG}.E006")]
+    return []
 
 
 def check_access(**_about: object) -> _Found:
