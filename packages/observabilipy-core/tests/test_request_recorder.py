@@ -1,6 +1,7 @@
 """What a served request records, whichever framework served it."""
 
 import asyncio
+import weakref
 from collections.abc import Iterator
 from contextvars import copy_context
 
@@ -217,3 +218,18 @@ def test_recording_that_fails_does_not_fail_the_application(obs: Observability) 
         None,
         {("recording a request",): 1},
     )
+
+
+def test_what_an_application_raised_is_let_go_with_the_request(obs: Observability) -> None:
+    class Failure(Exception):  # others cannot be referred to weakly
+        pass
+
+    request = begin(RequestRecorder(obs))
+    error = Failure("on purpose")
+    gone = weakref.ref(error)
+    request.failed(error)
+    request.end("/a", "error")
+    request.failed(error)
+    del error
+
+    assert gone() is None

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observabilipy.route_template import route_template
+from observabilipy import route_template as module
+from observabilipy.route_template import mount_template, route_template
 
 NAMES: tuple[Literal["first", "last"], ...] = ("first", "last")
 
@@ -44,3 +45,15 @@ def test_rules_with_the_name_first(rule: str, template: str) -> None:
 @given(st.text(alphabet="/ab<>{}:.(,)"), st.sampled_from(NAMES))
 def test_every_rule_has_a_template_that_begins_with_a_slash(rule: str, name: Literal["first", "last"]) -> None:
     assert route_template(rule, name).startswith("/")
+
+
+def test_mounts_that_come_from_paths_of_clients_cannot_be_more_than_fifty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_mounts", set())
+    spelled = {mount_template(f"/tenant{number}") for number in range(1_000)}
+
+    assert (len(spelled), mount_template("/tenant0"), mount_template("/tenant999"), mount_template("")) == (
+        51,
+        "/tenant0",
+        "/{mount}",
+        "",
+    )

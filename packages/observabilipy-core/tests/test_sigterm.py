@@ -212,20 +212,21 @@ def test_uwsgi_with_threads_is_like_everywhere_else(tmp_path: Path, options: str
     )
 
 
-def test_an_answer_without_end_ends_with_the_process(tmp_path: Path) -> None:
+def test_a_long_answer_ends_with_the_process(tmp_path: Path) -> None:
     script = """
         import asyncio
         from observabilipy.http import Request, Stopped
 
         async def download():
-            for _ in range(1_000):
+            for _ in range(9_000):
                 obs.info("x" * 1_000)
-            endless = Observability(obs.storage, auth="public", handle_sigterm=False)
-            while True:  # each download is whole, until the process ends
-                response = await endless.endpoints.handle(Request("GET", "/logs", b"limit=all"))
-                async for _ in response.body:
-                    if not sigterm.stopping():
-                        terminate()
+            obs.flush()
+            long = Observability(obs.storage, auth="public", handle_sigterm=False)
+            response = await long.endpoints.handle(Request("GET", "/logs", b"limit=all"))
+            async for _ in response.body:
+                if not sigterm.stopping():
+                    terminate()
+                await asyncio.sleep(0.05)  # a slow client
 
         try:
             asyncio.run(download())
@@ -238,3 +239,37 @@ def test_an_answer_without_end_ends_with_the_process(tmp_path: Path) -> None:
         0,
         "handled\nthe process ends, and the answer is not whole: ask again from where it broke off\n",
     )
+
+
+@pytest.mark.parametrize(("setup", "code"), [("", -15), ("import signal\n" + SERVER, 0)], ids=["nobody", "a server"])
+def test_sigterm_in_the_middle_of_a_fork_waits_for_its_end(tmp_path: Path, setup: str, code: int) -> None:
+    pytest.importorskip("observabilipy_sqlite", reason="SQLite's lock is what a handler would wait for")
+    script = """
+        stored = Observability(f"sqlite:///{sys.argv[1]}.db", flush_interval=3600)
+        stored.counter("jobs_total", "Jobs.").inc(7)
+        stored.flush()
+        os.register_at_fork(after_in_parent=terminate)  # called while all is paused
+        stored.info("last words")
+        obs.info("last words")
+        if os.fork() == 0:
+            os._exit(0)
+        os._exit(0)
+        """
+
+    assert committed(tmp_path, script, setup=setup)[::2] == (code, "last words\n")
+
+
+def test_stores_that_hang_hold_a_handler_up_for_a_second_together(tmp_path: Path) -> None:
+    script = """
+        class Stuck(MemoryStorage):
+            def commit(self, batch):
+                time.sleep(3600)
+        for _ in range(30):
+            stuck = Observability(Stuck(), flush_interval=3600)
+            stuck.info("before")
+        signal.alarm(15)
+        terminate()
+        os._exit(0)
+        """
+
+    assert committed(tmp_path, script, setup="import signal\n" + SERVER) == (0, "handled\n", "")

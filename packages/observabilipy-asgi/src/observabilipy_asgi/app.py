@@ -3,7 +3,7 @@
 import asyncio
 
 from observabilipy import Observability, sigterm
-from observabilipy.http import Request, Response, Stopped, client_of, hang_up
+from observabilipy.http import Client, Request, Response, Stopped, client_of, hang_up
 from observabilipy_asgi.lifespan import keep_lifespan
 from observabilipy_asgi.middleware import REQUEST_KEY
 from observabilipy_asgi.protocol import Message, Receive, Scope, Send
@@ -50,21 +50,25 @@ class ObservabilityApp:
             relative_path(scope).rstrip("/") if self._path is None else self._path
         )  # Litestar's mounts append a slash
         headers = tuple(scope["headers"])
-        client = _client(scope)
-        request = Request(scope["method"], path, scope["query_string"], headers, client)
+        request = Request(scope["method"], path, scope["query_string"], headers, _client(scope))
         response = await self._obs.endpoints.handle(request)
         try:
             await _deliver(response, receive, send)
-        except (TimeoutError, Stopped):  # the server would still wait until the client has taken what it was sent
-            if client is not None:
-                hang_up([client])
+        except (TimeoutError, Stopped, asyncio.CancelledError) as ended:
+            if request.peer is not None:  # the server would still wait until it has taken what it was sent
+                hang_up([request.peer])
+            if isinstance(ended, asyncio.CancelledError):
+                raise
         finally:
             await response.body.aclose()
 
 
-def _client(scope: Scope) -> tuple[str, int] | None:
-    client = scope.get("client")
-    return None if client is None else client_of(client[0], str(client[1]))  # granian spells the port as text
+def _client(scope: Scope) -> Client | None:
+    """None with HTTP/2 and later, where others may share the connection, and the server ends a single stream."""
+    client, server = scope.get("client"), scope.get("server")
+    if client is None or server is None or not scope["http_version"].startswith("1"):
+        return None
+    return client_of(client[0], client[1], server[1])
 
 
 async def _deliver(response: Response, receive: Receive, send: Send) -> None:

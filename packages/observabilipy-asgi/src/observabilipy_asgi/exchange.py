@@ -57,7 +57,8 @@ class Exchange:
                     self._end("complete" if self._is_whole else self._unless_all_was_sent("aborted"))
         elif kind == "http.response.start":
             self._start = message
-            request.status = message.get("status", 500)
+            status = message.get("status")
+            request.status = status if isinstance(status, int) else 500
         elif kind == "http.response.pathsend":  # a file that the server sends by itself
             self._end("complete")
 

@@ -8,6 +8,7 @@ application may put a template under ``observabilipy.route`` itself.
 from inspect import isroutine
 from typing import Any
 
+from observabilipy.route_template import mount_template
 from observabilipy_asgi.protocol import Scope
 
 __all__ = ["matched_template", "refused_template", "relative_path"]
@@ -38,7 +39,7 @@ def matched_template(scope: Scope) -> str | None:
     if template is None:
         template = _spelled(_effective_route(scope) if "fastapi" in scope else scope.get("route"))
     if "app_root_path" in scope:  # Starlette went through a mount
-        return _mount_prefix(scope, template or "") + (template or _REST)
+        return mount_template(_mount_prefix(scope, template or "")) + (template or _REST)
     if template is None and _is_literal(scope):
         return relative_path(scope)
     return template

@@ -9,6 +9,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -119,10 +120,11 @@ def sleep() -> None:
 
 
 def hurry(timeout: float) -> None:
-    """The process will end soon: commit what there is, within so many seconds for each runtime."""
+    """The process will end soon: commit what there is, within so many seconds together."""
+    deadline = time.monotonic() + timeout
     for sleeper in list(_living):
         with suppress(Exception):
-            sleeper.hurry(timeout)
+            sleeper.hurry(max(0.0, deadline - time.monotonic()))
 
 
 def threads_run() -> bool:

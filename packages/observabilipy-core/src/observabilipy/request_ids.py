@@ -9,9 +9,9 @@ import re
 __all__ = ["RequestIds"]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-# A version after 00 may append something, which begins with a dash.
+# A version after 00 may append something, which begins with a dash; a comma would join two of them.
 _TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-[!-~]{0,256})?"
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-[!-+.-~\-]{0,256})?"
 )
 _LENGTH_OF_VERSION_00 = 55
 

@@ -207,7 +207,8 @@ class RecordedRequest:
 
     def failed(self, error: BaseException) -> None:
         """The application raised this: the access entry tells it."""
-        self._error = error
+        if not self.ended:
+            self._error = error
 
     def last_byte_sent(self) -> None:
         """The answer is out, but more may become known before the end: the time until here is what it took."""
@@ -244,6 +245,7 @@ class RecordedRequest:
                 self._log(route, "error" if outcome == "complete" and status >= 500 else outcome, seconds)
         except Exception as error:  # noqa: BLE001 - see RequestRecorder
             recorder.failed(error)
+        self._error = None  # its frames may hold this request, and much else
 
     def _log(self, route: str, outcome: Outcome, seconds: float) -> None:
         path = self._path if len(self._path) <= _LONGEST_PATH else f"{self._path[:_LONGEST_PATH]}…"

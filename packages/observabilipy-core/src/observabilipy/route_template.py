@@ -3,7 +3,12 @@
 from functools import lru_cache
 from typing import Literal
 
-__all__ = ["route_template"]
+__all__ = ["mount_template", "route_template"]
+
+_MOUNTS = 50
+"""An application has fewer; what is more comes from paths of clients, which could fill a family."""
+
+_mounts: set[str] = set()
 
 _CLOSING = {"<": ">", "{": "}"}
 
@@ -46,3 +51,16 @@ def _closing(rule: str, start: int) -> int:
 def _name(parameter: str, name: Literal["first", "last"]) -> str:
     part = parameter.partition(":")[0] if name == "first" else parameter.rpartition(":")[2]
     return part.strip()
+
+
+def mount_template(prefix: str) -> str:
+    """Spell where something is mounted: as it is for the first fifty, then as ``/{mount}``.
+
+    Frameworks tell the prefix as it stood in the path, and not which part of it is a parameter.
+    """
+    if prefix in _mounts or not prefix:
+        return prefix
+    if len(_mounts) >= _MOUNTS:
+        return "/{mount}"
+    _mounts.add(prefix)
+    return prefix

@@ -27,6 +27,7 @@ _callbacks: list[Callable[[], None]] = []
 _since: float | None = None  # monotonic seconds of the first SIGTERM
 _finishing = 0  # blocks of ``finishing`` that the main thread is in
 _deadly: int | None = None  # a signal that came meanwhile
+_late = False  # a chained handler was called meanwhile
 
 
 def watch() -> None:
@@ -35,7 +36,8 @@ def watch() -> None:
     _wanted = True
     if not _hooked and hasattr(os, "register_at_fork"):  # not on Windows
         _hooked = True
-        os.register_at_fork(after_in_child=_in_child)
+        # Made after those of ``process``, and so around them: what they hold must not be waited for.
+        os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
     look_again()
 
 
@@ -44,10 +46,11 @@ def look_again() -> None:
     if not _wanted or threading.current_thread() is not threading.main_thread():
         return
     handler = signal.getsignal(signal.SIGTERM)
-    if handler is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _close_and_end)
-    elif callable(handler) and handler is not _close_and_end and not isinstance(handler, _Chained):
-        signal.signal(signal.SIGTERM, _Chained(handler))
+    with suppress(ValueError):  # a subinterpreter, whose main thread may set none
+        if handler is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _close_and_end)
+        elif callable(handler) and handler is not _close_and_end and not isinstance(handler, _Chained):
+            signal.signal(signal.SIGTERM, _Chained(handler))
 
 
 def stopping(seconds: float = 0) -> bool:
@@ -67,8 +70,11 @@ class _Chained:
         self._handler = handler
 
     def __call__(self, number: int, frame: FrameType | None) -> object:
+        global _late  # noqa: PLW0603 - see watch
         _note()
-        if not _finishing:  # what the main thread is closing is committed already, or is being
+        if _finishing:  # what the main thread is closing is being committed; a fork has to be over first
+            _late = True
+        else:
             process.hurry(_FLUSH_SECONDS)
         return self._handler(number, frame)
 
@@ -110,7 +116,28 @@ def _note() -> None:
                 callback()
 
 
+def _before_fork() -> None:
+    """While the main thread forks, a signal handler in it would wait for what the fork holds, for ever."""
+    global _finishing  # noqa: PLW0603 - see watch
+    if threading.current_thread() is threading.main_thread():
+        _finishing += 1
+
+
+def _in_parent() -> None:
+    global _finishing, _late  # noqa: PLW0603 - see watch
+    if threading.current_thread() is not threading.main_thread():
+        return
+    _finishing = max(0, _finishing - 1)
+    if _finishing:
+        return
+    if _late:
+        _late = False
+        process.hurry(_FLUSH_SECONDS)
+    if _deadly is not None:
+        _close_and_end(_deadly, None)
+
+
 def _in_child() -> None:
     """Nobody in a forked child will leave the parent's blocks, and the parent's signal was not for it."""
-    global _since, _finishing, _deadly
-    _since, _finishing, _deadly = None, 0, None
+    global _since, _finishing, _deadly, _late
+    _since, _finishing, _deadly, _late = None, 0, None, False

@@ -11,6 +11,7 @@ from observabilipy.models import LEVELS, LogFacts
 from observabilipy.ports import RuntimeStoragePort
 from observabilipy.source import storage_url
 from observabilipy.storage import open_storage
+from observabilipy.terminal import output, printable
 
 __all__ = ["command"]
 
@@ -25,8 +26,10 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"stats reads a storage, got {source!r}: name its file or URL; /metrics has the totals"
         )
-    for line in asyncio.run(_read(storage_url(source))):
-        print(line)
+    lines = asyncio.run(_read(storage_url(source)))
+    with output():
+        for line in lines:
+            print(printable(line))
     return 0
 
 

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import io
 import json
 import os
 import re
@@ -20,25 +19,20 @@ from observabilipy.errors import ConfigurationError
 from observabilipy.models import LogEntry, LogQuery
 from observabilipy.source import storage_url
 from observabilipy.storage import open_storage
+from observabilipy.terminal import output, printable
 
 __all__ = ["command", "entry_line"]
 
 _POLL_SECONDS = 0.5
 _PAGE = 1_000
 _NEXT = re.compile(r'<\?([^>]*)>; rel="next"')
-# C0 and C1 controls, and what turns the direction of writing: shown escaped, so that no entry drives a terminal.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def entry_line(entry: LogEntry) -> str:
     """One entry for a person: time (UTC), level, message, attributes; control characters shown as escapes."""
     moment = datetime.fromtimestamp(entry.timestamp, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     attributes = "".join(f" {name}={json_text(value)}" for name, value in entry.attributes.items())
-    return _UNSAFE.sub(_escaped, f"{moment} {entry.level:<8} {entry.message}{attributes}")
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    return printable(f"{moment} {entry.level:<8} {entry.message}{attributes}")
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -59,19 +53,14 @@ def _run(arguments: argparse.Namespace) -> int:
         pages = _service_pages(source, _token(arguments.token_file), query)
     else:
         pages = _storage_pages(storage_url(source), query)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a log
-    with contextlib.closing(pages):
-        try:
-            for page in pages:
-                for entry in page:
-                    print(entry_line(entry), flush=True)
-                if arguments.no_follow:
-                    break
-                if not page:
-                    time.sleep(_POLL_SECONDS)
-        except BrokenPipeError:  # the reader, `head` for example, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.closing(pages), output():
+        for page in pages:
+            for entry in page:
+                print(entry_line(entry), flush=True)
+            if arguments.no_follow:
+                break
+            if not page:
+                time.sleep(_POLL_SECONDS)
     return 0
 
 

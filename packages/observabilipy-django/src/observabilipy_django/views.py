@@ -59,7 +59,7 @@ def endpoint(request: HttpRequest, path: str) -> HttpResponseBase:
 
 def _answer(request: HttpRequest, endpoints: Endpoints, path: str, *, granted: bool) -> StreamingHttpResponse:
     method = request.method or ""
-    client = client_of(request.META.get("REMOTE_ADDR"), str(request.META.get("REMOTE_PORT")))
+    client = client_of(*(request.META.get(name) for name in ("REMOTE_ADDR", "REMOTE_PORT", "SERVER_PORT")))
     # The wrong kind of body is collected whole before its first byte goes out.
     if isinstance(request, ASGIRequest):
         query = request.scope.get("query_string", b"")

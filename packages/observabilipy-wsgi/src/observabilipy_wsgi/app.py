@@ -34,7 +34,7 @@ class ObservabilityApp:
         path = decoded_path(environ.get("PATH_INFO", "")).rstrip("/") if self._path is None else self._path
         query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
         headers = tuple(request_headers(environ))
-        client = client_of(environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT"))
+        client = client_of(environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT"), environ.get("SERVER_PORT"))
         request = Request(environ["REQUEST_METHOD"], path, query, headers, client)
         response = self._obs.endpoints.handle_sync(request)
         try:

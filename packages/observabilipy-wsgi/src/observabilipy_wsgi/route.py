@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from wsgiref.types import WSGIEnvironment
 
 from observabilipy.requests import RecordedRequest
-from observabilipy.route_template import route_template
+from observabilipy.route_template import mount_template, route_template
 from observabilipy_wsgi.environ import ROUTE_KEY, decoded_path
 
 __all__ = ["OWN_FLASK_ENDPOINTS", "RouteOf", "caught_exception", "flask_chunks", "found_route", "mount", "note_flask"]
@@ -49,7 +49,7 @@ def mount(environ: WSGIEnvironment, script_name: str, path: str) -> str:
     """What was moved from the path into SCRIPT_NAME since they were like this, as dispatchers do."""
     now: str = environ.get("SCRIPT_NAME", "")
     taken = now.removeprefix(script_name).rstrip("/") if now.startswith(script_name) else ""
-    return decoded_path(taken) if path.startswith(taken) else ""
+    return mount_template(decoded_path(taken)) if path.startswith(taken) else ""
 
 
 def note_flask(environ: WSGIEnvironment, request: RecordedRequest) -> None:

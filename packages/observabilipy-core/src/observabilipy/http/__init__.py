@@ -3,13 +3,14 @@
 from observabilipy.http.access import Auth
 from observabilipy.http.blocking import SyncBody, SyncResponse
 from observabilipy.http.endpoints import EVERY_ANSWER, Endpoints, EndpointStorage
-from observabilipy.http.hangup import client_of, hang_up
+from observabilipy.http.hangup import Client, client_of, hang_up
 from observabilipy.http.message import Headers, Request, Response
 from observabilipy.http.stream import Stopped
 
 __all__ = [
     "EVERY_ANSWER",
     "Auth",
+    "Client",
     "EndpointStorage",
     "Endpoints",
     "Headers",

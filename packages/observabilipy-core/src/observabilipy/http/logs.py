@@ -40,7 +40,7 @@ async def logs_response(storage: LogStoragePort, request: Request, flushed: Call
         before=parameters.before,
     )
     if parameters.limit is None:
-        return await _everything(storage, query, parameters.newest_first, request.client)
+        return await _everything(storage, query, parameters.newest_first, request.peer)
     return await _one_page(storage, query, parameters, parameters.limit)
 
 

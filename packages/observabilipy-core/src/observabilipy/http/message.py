@@ -3,7 +3,11 @@
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
+from observabilipy.http.hangup import Client
+
 __all__ = ["Headers", "Request", "Response", "single_chunk"]
+
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names in lower case and values; a name may stand more than once."""
@@ -18,15 +22,20 @@ class Request:
         path: the endpoint's own, ``"/metrics"`` or ``"/logs"``, without whatever prefix it is mounted under.
         query: the query string, still percent-encoded, without the ``?``.
         headers: names in lower case, values as they came.
-        client: host and port at the other end of the connection, if the server tells: there it is hung up on when the
-            process ends and it has not taken its answer.
+        client: who is at the other end of the connection, if the server tells: there it is hung up on when the process
+            ends and it has not taken its answer.
     """
 
     method: str
     path: str
     query: bytes = b""
     headers: Sequence[tuple[bytes, bytes]] = ()
-    client: tuple[str, int] | None = None
+    client: Client | None = None
+
+    @property
+    def peer(self) -> Client | None:
+        """The client, unless a proxy may have named it: whoever is named there may have nothing to do with this."""
+        return None if any(name in _FORWARDED for name, _ in self.headers) else self.client
 
     def values(self, name: bytes) -> list[bytes]:
         """Every value of a header, by its name in lower case; empty when it was not sent."""

@@ -38,10 +38,10 @@ async def metrics_response(
     format_ = preferred_format(request.values(b"accept"))
     await flushed()
     families = _families(storage, names)
-    body = await begun(encode_metrics(families, format_, on_clash=on_clash), families, request.client)
+    body = await begun(encode_metrics(families, format_, on_clash=on_clash), families, request.peer)
     headers = [(b"content-type", CONTENT_TYPES[format_].encode()), (b"vary", b"Accept, Accept-Encoding")]
     if accepts_gzip(request.values(b"accept-encoding")):
-        body = await begun(gzipped(body), body, request.client)
+        body = await begun(gzipped(body), body, request.peer)
         headers.append((b"content-encoding", b"gzip"))
     return Response(200, tuple(headers), body)
 

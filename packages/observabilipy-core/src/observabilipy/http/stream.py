@@ -1,5 +1,6 @@
 """Streams: bodies that have begun before the answer is sent, that can be closed, and that let others take turns."""
 
+import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -46,6 +47,7 @@ async def _chunks(
 ) -> AsyncGenerator[bytes, None]:
     from asyncio import sleep
 
+    began = time.monotonic()
     try:
         with until_taken(client):
             first = await anext(chunks, b"")
@@ -54,7 +56,7 @@ async def _chunks(
                 yield first
             async for chunk in chunks:
                 await sleep(0)
-                if sigterm.stopping(_GRACE_SECONDS):
+                if sigterm.stopping(_GRACE_SECONDS) and time.monotonic() - began > _GRACE_SECONDS:
                     raise Stopped("the process ends, and the answer is not whole: ask again from where it broke off")
                 yield chunk
     finally:
