@@ -240,6 +240,8 @@ def download(server: "Server", *, bytes_per_second: int) -> Iterator[None]:
 def test_open_downloads_neither_hold_up_the_end_of_a_server_nor_cost_records(
     row: Row, serve: "Callable[..., Server]", long_log: Path, tmp_path: Path, report: list[str]
 ) -> None:
+    if row.command.startswith("hypercorn") and sys.version_info >= (3, 12):
+        pytest.skip("hypercorn tells nobody that it stops, and from Python 3.12 on waits for every connection")
     store = tmp_path / STORE
     shutil.copy(long_log, store)
     settings = {**environment(), "ORDERS_STORAGE": f"sqlite:///{store}"}
