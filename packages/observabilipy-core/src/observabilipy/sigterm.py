@@ -25,7 +25,7 @@ _FLUSH_SECONDS = 1.0  # that a server's own handler is held up at most
 _wanted = _hooked = False
 _callbacks: list[Callable[[], None]] = []
 _since: float | None = None  # monotonic seconds of the first SIGTERM
-_finishing = 0  # blocks of ``finishing`` that the main thread is in
+_finishing = 0  # blocks of ``finishing``, and forks, that the main thread is in
 _deadly: int | None = None  # a signal that came meanwhile
 _late = False  # a chained handler was called meanwhile
 
@@ -72,7 +72,7 @@ class _Chained:
     def __call__(self, number: int, frame: FrameType | None) -> object:
         global _late  # noqa: PLW0603 - see watch
         _note()
-        if _finishing:  # what the main thread is closing is being committed; a fork has to be over first
+        if _finishing:  # the main thread holds what a commit may need
             _late = True
         else:
             process.hurry(_FLUSH_SECONDS)
@@ -91,8 +91,7 @@ def finishing() -> Iterator[None]:
         yield
     finally:
         _finishing = max(0, _finishing - 1)
-        if _deadly is not None:
-            _close_and_end(_deadly, None)
+        _catch_up()
 
 
 def _close_and_end(number: int, _frame: FrameType | None) -> None:
@@ -124,10 +123,15 @@ def _before_fork() -> None:
 
 
 def _in_parent() -> None:
-    global _finishing, _late  # noqa: PLW0603 - see watch
-    if threading.current_thread() is not threading.main_thread():
-        return
-    _finishing = max(0, _finishing - 1)
+    global _finishing  # noqa: PLW0603 - see watch
+    if threading.current_thread() is threading.main_thread():
+        _finishing = max(0, _finishing - 1)
+        _catch_up()
+
+
+def _catch_up() -> None:
+    """Do what a signal asked for while the main thread was closing or forking."""
+    global _late  # noqa: PLW0603 - see watch
     if _finishing:
         return
     if _late:
