@@ -28,7 +28,7 @@ CLIENT_CLOSED_REQUEST = 499
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
 _OTHER_METHOD = "_OTHER"
-_WITHOUT_BODY = frozenset({204, 304})  # RFC 9110, section 6.4.1
+_WITHOUT_BODY = frozenset({204, 304})
 _SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 _LONGEST_PATH = 2_048  # characters in an entry; what is longer was not meant for us
 _MOST_DIGITS = 18  # of a Content-Length that is believed
@@ -191,6 +191,11 @@ class RecordedRequest:
         active.inc()
         self._started = perf_counter()
 
+    @property
+    def has_no_body(self) -> bool:
+        """Whether the answer has none to send, whatever the application gives (RFC 9110, section 6.4.1)."""
+        return self._method == "HEAD" or self.status in _WITHOUT_BODY
+
     def enter(self) -> None:
         """The application runs: what it logs from here on carries the ids."""
         if self.ids is not None:
@@ -236,7 +241,7 @@ class RecordedRequest:
             self._active.dec()
             route = route or UNMATCHED
             status = self.status
-            if self.response_bytes and (self._method == "HEAD" or status in _WITHOUT_BODY):
+            if self.response_bytes and self.has_no_body:
                 self.response_bytes = 0  # whatever the application sends then, the server keeps it back
             recorder.duration(self._method, route, status).observe(seconds)
             if recorder.body_sizes is not None:

@@ -139,8 +139,7 @@ def _answered(request: HttpRequest, recorded: RecordedRequest, response: HttpRes
         recorded.status = response.status_code
         route = _route(request)
         if isinstance(response, StreamingHttpResponse):
-            head = request.method == "HEAD" or response.status_code in {204, 304}
-            record_stream(response, recorded, route, head=head, files="wsgi.file_wrapper" in request.META)
+            record_stream(response, recorded, route, files="wsgi.file_wrapper" in request.META)
             return
         if isinstance(response, HttpResponse):
             recorded.response_bytes = len(response.content)

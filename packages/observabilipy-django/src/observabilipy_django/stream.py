@@ -11,19 +11,16 @@ from observabilipy.requests import RecordedRequest
 __all__ = ["record_stream"]
 
 
-def record_stream(
-    response: StreamingHttpResponse, request: RecordedRequest, route: str | None, *, head: bool, files: bool
-) -> None:
+def record_stream(response: StreamingHttpResponse, request: RecordedRequest, route: str | None, *, files: bool) -> None:
     """Let the end of a response's stream end the record of its request. Nothing is read ahead.
 
     Args:
         response: what is on its way; its chunks stay what they are.
         request: the record.
         route: the template that matched.
-        head: no body goes out, so that nobody may read the stream.
         files: the server sends files by itself, so that nobody reads the stream of one.
     """
-    ending = _Ending(request, route, unread_is_whole=head)
+    ending = _Ending(request, route)
     if response.is_async:
         response.streaming_content = _AsyncChunks(cast("AsyncIterator[bytes]", response.streaming_content), ending)
         return
@@ -45,10 +42,9 @@ class _Ending:
     begun = False
     sent_by_server: int | None = None
 
-    def __init__(self, request: RecordedRequest, route: str | None, *, unread_is_whole: bool) -> None:
+    def __init__(self, request: RecordedRequest, route: str | None) -> None:
         self.request = request
         self.route = route
-        self._unread_is_whole = unread_is_whole
 
     def whole(self) -> None:
         self.request.end(self.route)
@@ -66,7 +62,7 @@ class _Ending:
         request = self.request
         if request.ended:
             return
-        whole = self._unread_is_whole
+        whole = request.has_no_body  # so that nobody may have read it
         if self.sent_by_server is not None and not self.begun:
             request.response_bytes = self.sent_by_server
             whole = True

@@ -14,8 +14,6 @@ __all__ = ["Answer"]
 _Headers: TypeAlias = list[tuple[str, str]]
 _ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
-_WITHOUT_BODY = frozenset({204, 304})  # RFC 9110, section 6.4.1
-
 
 class Answer:
     """The beginning and the end of an answer; its ``start_response`` stands before the server's.
@@ -103,7 +101,7 @@ class Answer:
         try:
             if self.headers is None:
                 outcome = self._end_without_beginning(outcome)
-            elif outcome == "aborted" and self._has_no_body():
+            elif outcome == "aborted" and request.has_no_body:
                 outcome = "complete"
             told = environ.get(ROUTE_KEY)
             if told.__class__ is not str:
@@ -130,9 +128,6 @@ class Answer:
             self.request.status = CLIENT_CLOSED_REQUEST
             return outcome
         return "error"
-
-    def _has_no_body(self) -> bool:
-        return self._environ.get("REQUEST_METHOD") == "HEAD" or self.request.status in _WITHOUT_BODY
 
 
 def _with_ids(headers: _Headers, ids: RequestIds) -> _Headers:
