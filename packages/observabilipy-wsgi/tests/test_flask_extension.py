@@ -10,15 +10,20 @@ from typing import Any
 import pytest
 from flask import Flask, url_for
 
-from observabilipy import ConfigurationError, Observability, current, installation
+from observabilipy import ConfigurationError, Observability, current, installation, process
 from observabilipy_wsgi.flask import Observabilipy
 
 Make = Callable[..., Flask]
 
 
 @pytest.fixture(autouse=True)
-def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_installed_and_nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Also what an extension made before it refused an application: the next record would wake it."""
     monkeypatch.setattr(installation, "_find", lambda: None)
+    before = set(process._living)
+    yield
+    for left in process._living - before:
+        left.close()
 
 
 @pytest.fixture
