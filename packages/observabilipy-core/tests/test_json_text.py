@@ -1,18 +1,33 @@
-"""JSON text: any value becomes one strict line."""
+"""JSON text: any value becomes one strict line, the same with orjson and without."""
 
+import gc
 import json
-from collections import OrderedDict, deque
-from datetime import UTC, datetime
+import sys
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import IntEnum
+from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Any, NoReturn
+from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observabilipy.encoding.json_text import json_text
+from observabilipy.encoding import json_text as module
+
+WITH_ORJSON, WITHOUT = orjson.dumps, None
+
+
+def json_text(value: object) -> str:
+    """The text, once it is known to be the same in both ways."""
+    text = module.json_text(value, WITH_ORJSON)
+    assert module.json_text(value, WITHOUT) == text
+    return text
 
 
 class Silent:
@@ -29,6 +44,45 @@ class Ranked(IntEnum):
 class BrokenMapping(dict[str, int]):
     def items(self) -> NoReturn:
         raise RuntimeError("no")
+
+
+class Endless(Mapping[int, int]):
+    def __getitem__(self, key: int) -> int:
+        return key
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield from range(1_000)
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+
+class Name(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Nameless(type):
+    @property
+    def __name__(cls) -> NoReturn:  # type: ignore[override]
+        raise RuntimeError("no")
+
+
+class NamelessAndSilent(metaclass=Nameless):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+@dataclass
+class Order:
+    number: int
 
 
 def refuse(constant: str) -> NoReturn:
@@ -68,6 +122,20 @@ def nested(depth: int) -> object:
         ({1}, [1]),
         (frozenset({"a"}), ["a"]),
         ((1, 2), [1, 2]),
+        ({"a": (), "b": (1, "c")}, {"a": [], "b": [1, "c"]}),
+        (Name("a"), "a"),
+        ({"a": Name("b"), "c": float("nan")}, {"a": "b", "c": "NaN"}),
+        ({Name("a"): 1}, {"a": 1}),
+        ({Name("a"): float("nan")}, {"a": "NaN"}),
+        (Colour.RED, "Colour.RED"),
+        (Order(7), "Order(number=7)"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (date(2026, 11, 22), "2026-11-22"),
+        (NamelessAndSilent(), "<unprintable>"),
+        (Counter("aab"), {"a": 2, "b": 1}),
+        ({1: "a", "1": "b", "c": float("nan")}, {"1": "a", "1 (1)": "b", "c": "NaN"}),
+        ({b"a": {1}}, {"a": [1]}),
+        ({"a": 2**63, "b": -(2**63), "c": 2**64}, {"a": 2**63, "b": -(2**63), "c": 2**64}),
         ({2: "a", None: "b", True: "c", 1.5: "d"}, {"2": "a", "null": "b", "true": "c", "1.5": "d"}),
         ({(1, 2): "a", None: "b", False: "c"}, {"(1, 2)": "a", "null": "b", "false": "c"}),
         ({Silent(): 1}, {"<unprintable Silent>": 1}),
@@ -87,6 +155,66 @@ def nested(depth: int) -> object:
 )
 def test_a_value_becomes_one_strict_line(value: object, read: object) -> None:
     assert strictly_read(json_text(value)) == read
+
+
+def test_what_orjson_would_copy_without_a_look_is_spelled_as_text() -> None:
+    fragment = orjson.Fragment(b"no json\n")
+
+    assert strictly_read(json_text({"a": fragment, "b": [fragment]})) == {"a": str(fragment), "b": [str(fragment)]}
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0.0"),
+        (-0.0, "-0.0"),
+        (0.1, "0.1"),
+        (-2.5, "-2.5"),
+        (1e-4, "0.0001"),
+        (9.9e-5, "9.9e-05"),
+        (-9.9e-5, "-9.9e-05"),
+        (5e-324, "5e-324"),
+        (9999999999999998.0, "9999999999999998.0"),
+        (1e16, "1e+16"),
+        (-1e16, "-1e+16"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"),
+    ],
+)
+def test_a_float_is_spelled_as_python_does(number: float, text: str) -> None:
+    assert (json_text(number), json_text({"a": number}), json_text([[number]])) == (
+        text,
+        f'{{"a":{text}}}',
+        f"[[{text}]]",
+    )
+
+
+def test_a_mapping_without_end_is_cut_and_leaves_the_others_alone() -> None:
+    read = strictly_read(json_text({"a": Endless(), "b": [{1}], "c": 1}))
+
+    assert (read["a"]["..."], len(read["a"]), read["b"], read["c"]) == ("...", 10_001, [[1]], 1)
+
+
+def test_a_long_list_that_is_shared_is_cut_before_it_fills_the_memory() -> None:
+    shared = list(range(60_000))
+
+    assert len(strictly_read(json_text([shared] * 1_000))) == 1_000
+
+
+def test_tuples_that_share_tuples_are_cut_before_they_fill_the_memory() -> None:
+    shared: tuple[object, ...] = (1,)
+    for _ in range(60):
+        shared = (shared, shared)
+    gc.collect()  # afterwards the collector does not follow them any more, and a dict that holds them says it is flat
+
+    assert len(json_text({"shared": shared})) < 1_000_000
+
+
+def test_sets_as_keys_that_share_sets_are_cut_before_they_fill_the_memory() -> None:
+    one, two = frozenset({1}), frozenset({2})
+    for number in range(40):
+        one, two = frozenset({one, two}), frozenset({one, two, number})  # type: ignore[arg-type]
+
+    assert len(json_text({one: 1})) < 10_000
 
 
 def test_text_is_not_escaped_beyond_need() -> None:
