@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 obs = Observability(os.environ["ORDERS_STORAGE"], flush_interval=float(os.environ["ORDERS_FLUSH_INTERVAL"]))
 orders = obs.counter("orders_total", "Orders placed.")
 endpoints = ObservabilityApp(obs)
+obs.debug("imported")  # in uWSGI that is before a fork of which Python is not told
 
 
 def shop(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from observabilipy import uwsgi
+
 __all__ = [
     "Lasting",
     "Sleeper",
@@ -33,9 +35,6 @@ __all__ = [
 
 asleep = True
 """True when a runtime of this process may have no thread, so that the next record has to wake it."""
-
-
-_NO = (None, False, b"false", b"0", b"no", b"off")  # how uWSGI gives an option that is not set
 
 
 class Sleeper(Protocol):
@@ -111,6 +110,10 @@ def wake() -> None:
     _close_with_worker()
     for sleeper in list(_living):
         sleeper.wake()
+    if uwsgi.will_fork():  # nobody says when: nothing may be open then
+        for lasting in _files():
+            lasting.pause()
+            lasting.resume()
 
 
 def sleep() -> None:
@@ -128,10 +131,8 @@ def hurry(timeout: float) -> None:
 
 
 def threads_run() -> bool:
-    """False under uWSGI without ``enable-threads``: it keeps the interpreter to itself while no request is served."""
-    uwsgi = sys.modules.get("uwsgi")
-    options = getattr(uwsgi, "opt", {})
-    return uwsgi is None or "threads" in options or options.get("enable-threads") not in _NO
+    """False where a thread of ours would stand still, or be lost: whoever records does its work."""
+    return uwsgi.threads_run() and not uwsgi.will_fork()
 
 
 def is_child() -> bool:
@@ -179,6 +180,7 @@ def _install_hooks() -> None:
         return
     _hooked = True
     atexit.register(close_all)
+    uwsgi.after_fork(_in_foreign_child)
     if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
@@ -222,14 +224,29 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    global _forked, _finalized
-    _forked, _finalized = True, False
-    sleep()
     for lasting in _paused:
         with suppress(Exception):
             lasting.forget()
     _paused.clear()
     _forking.release()
+    _begin_anew()
+
+
+def _in_foreign_child(is_heir: bool) -> None:
+    """After a fork that Python was not told of before. The heir goes on with what was recorded before it."""
+    for lasting in _files():
+        with suppress(Exception):
+            lasting.forget()
+    if not is_heir:
+        _begin_anew()
+    elif any(sleeper.has_news() for sleeper in list(_living)):
+        wake()
+
+
+def _begin_anew() -> None:
+    global _forked, _finalized
+    _forked, _finalized = True, False
+    sleep()
     for sleeper in list(_living):
         with suppress(Exception):
             sleeper.begin_anew()
