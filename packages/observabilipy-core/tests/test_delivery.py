@@ -8,6 +8,8 @@ import pytest
 from observabilipy import LogQuery, StorageUnavailable
 from observabilipy.instruments import Counter, Gauge, Registry
 from observabilipy.logs.buffer import LogBuffer
+from observabilipy.logs.entries import Finish
+from observabilipy.logs.redaction import Redaction
 from observabilipy.models import LEVELS
 from observabilipy.ports import Batch, CommitReport, Worker
 from observabilipy.runtime.delivery import Delivery
@@ -43,7 +45,7 @@ class Scene:
             self.storage,
             self.buffer,
             self.registry,
-            base={"service": "shop"},
+            finish=Finish({"service": "shop"}, Redaction(), 262_144),
             max_backlog_bytes=max_backlog_bytes,
             lifetime=15.0,
             clock=self.clock,
@@ -122,7 +124,7 @@ async def test_a_batch_that_the_storage_refuses_is_given_up_and_counted_after_th
 
 
 async def test_a_backlog_keeps_within_its_bytes_gives_up_the_lowest_levels_first_and_counts_them() -> None:
-    scene = Scene(max_backlog_bytes=20_000)
+    scene = Scene(max_backlog_bytes=30_000)
     scene.storage.before = StorageUnavailable("the disk is full")
     for number in range(200):
         scene.log(str(number), level=LEVELS[number % 5])
@@ -130,7 +132,9 @@ async def test_a_backlog_keeps_within_its_bytes_gives_up_the_lowest_levels_first
     scene.storage.before = None
     scene.delivery.deliver()
     scene.delivery.deliver()
-    stored = Tally([entry.level async for entry in scene.storage.read_logs(LogQuery())])
+    stored = Tally(
+        [entry.level async for entry in scene.storage.read_logs(LogQuery()) if "dropped" not in entry.attributes]
+    )
     dropped = Tally(await scene.total("observabilipy_log_entries_dropped_total"))
     lost = Tally({key.partition(",")[0]: value for key, value in dropped.items()})
 
@@ -153,9 +157,31 @@ async def test_hostile_records_are_stored_as_well_as_possible_and_hold_nothing_u
     scene.delivery.deliver()
 
     assert (await scene.messages(), await scene.total("observabilipy_log_entries_dropped_total")) == (
-        ["<unprintable Hostile>", "after"],
+        ["log entries were dropped: 1", "<unprintable Hostile>", "after"],
         {"INFO,invalid": 1},
     )
+
+
+async def test_what_was_dropped_is_told_by_one_entry_in_the_log() -> None:
+    scene = Scene()
+    for level in ("DEBUG", "DEBUG", "INFO"):
+        scene.registry.troubles.dropped(level, "buffer_full")
+    scene.delivery.deliver()
+    scene.delivery.deliver()
+
+    assert [
+        (entry.level, entry.message, dict(entry.attributes)) async for entry in scene.storage.read_logs(LogQuery())
+    ] == [
+        (
+            "WARNING",
+            "log entries were dropped: 3",
+            {
+                "service": "shop",
+                "logger": "observabilipy",
+                "dropped": {"DEBUG buffer_full": 2, "INFO buffer_full": 1},
+            },
+        )
+    ]
 
 
 async def test_a_thousand_entries_go_in_one_batch_and_more_in_several() -> None:

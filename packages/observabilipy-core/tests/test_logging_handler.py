@@ -99,6 +99,38 @@ def test_what_the_library_logs_about_itself_is_not_fed_back(obs: Observability, 
     assert entries(obs) == []
 
 
+def test_debug_records_of_asyncio_are_not_fed_back_and_its_warnings_are_kept(obs: Observability) -> None:
+    logger = logging.Logger("asyncio")
+    logger.addHandler(obs.logging_handler())
+    logger.debug("poll took 0.2 ms")
+    logger.warning("Executing <Task> took 0.2 seconds")
+
+    assert [message for _, message, _ in entries(obs)] == ["Executing <Task> took 0.2 seconds"]
+
+
+def test_adding_the_handler_twice_and_above_takes_each_record_once(obs: Observability) -> None:
+    parent, child = logging.Logger("shop"), logging.Logger("shop.orders")
+    child.parent = parent
+    for logger in (parent, child, child):
+        logger.addHandler(obs.logging_handler())
+    parent.addHandler(LoggingHandler(obs))
+    child.info("once")
+    child.info("once")
+    child.info("and again")
+
+    assert [message for _, message, _ in entries(obs)] == ["once", "once", "and again"]
+
+
+def test_each_of_two_observabilities_takes_the_record(obs: Observability) -> None:
+    with Observability(handle_sigterm=False, flush_interval=3600) as other:
+        logger = logging.Logger("shop")
+        logger.addHandler(obs.logging_handler())
+        logger.addHandler(other.logging_handler())
+        logger.info("both")
+
+        assert ([m for _, m, _ in entries(obs)], [m for _, m, _ in entries(other)]) == (["both"], ["both"])
+
+
 def test_dict_config_reaches_the_installed_observability(obs: Observability) -> None:
     logging.config.dictConfig(
         {

@@ -158,9 +158,9 @@ def test_a_pair_of_plain_storages_serves_as_well() -> None:
     [
         (
             {"log_durability": "crash"},
-            'log_durability="crash" (entries survive kill -9) is not available yet: use "memory"',
+            'log_durability="crash" needs a storage that outlives the process, got MemoryStorage: use "sqlite:///',
         ),
-        ({"log_durability": "disk"}, "log_durability must be \"memory\", got 'disk'"),
+        ({"log_durability": "disk"}, 'log_durability must be "memory" or "crash", got \'disk\''),
         ({"level": "loud"}, "level must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, got 'loud'"),
         ({"level": ""}, "level must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, got ''"),
         (

@@ -14,6 +14,8 @@ from observabilipy.errors import (
 from observabilipy.installation import current, install
 from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
 from observabilipy.logging_handler import LoggingHandler
+from observabilipy.logs.logger import Logger
+from observabilipy.logs.redaction import ALLOWED_KEYS, SECRET_KEYS, Redaction
 from observabilipy.models import (
     Exemplar,
     Family,
@@ -46,6 +48,8 @@ from observabilipy.storage import (
 )
 
 __all__ = [
+    "ALLOWED_KEYS",
+    "SECRET_KEYS",
     "ConfigurationError",
     "Counter",
     "EmbeddedRuntime",
@@ -64,6 +68,7 @@ __all__ = [
     "LogFacts",
     "LogQuery",
     "LogStoragePort",
+    "Logger",
     "LoggingHandler",
     "Matcher",
     "MetricKind",
@@ -72,6 +77,7 @@ __all__ = [
     "MetricsStoragePort",
     "Observability",
     "ObservabilityError",
+    "Redaction",
     "RetentionPolicy",
     "RingBufferLogStorage",
     "RingBufferMetricsStorage",

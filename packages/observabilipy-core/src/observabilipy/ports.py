@@ -12,6 +12,7 @@ cannot honour.
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Protocol, runtime_checkable
 
 from observabilipy.models import (
@@ -32,6 +33,9 @@ __all__ = [
     "CommitReport",
     "LogStoragePort",
     "MetricsStoragePort",
+    "NdjsonPage",
+    "NdjsonPort",
+    "RingPort",
     "RuntimeStoragePort",
     "Worker",
 ]
@@ -130,6 +134,43 @@ class MetricsStoragePort(Protocol):
 
     async def aclose(self) -> None:
         """Let go of files and threads. May be called again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NdjsonPage:
+    """Some entries as whole NDJSON lines, one after another, in the order of the query that asked for them."""
+
+    lines: bytes
+    count: int
+    first: str
+    last: str
+    """Cursors of the first and the last of the entries."""
+
+
+@runtime_checkable
+class NdjsonPort(Protocol):
+    """Optional: a log storage that gives stored entries as ready bytes, which is cheaper than building each entry."""
+
+    def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
+        """What ``read_logs`` gives, each entry as the very bytes that ``encode_entry`` makes of it; a plain ``def``.
+
+        No page is empty, but how full one is, is the store's affair: it ends at the latest with the line that reaches
+        64 KiB, so that any log streams in constant memory. A read may be closed early.
+        """
+        ...
+
+
+@runtime_checkable
+class RingPort(Protocol):
+    """Optional: a storage with a place beside it where workers keep what they have not committed yet.
+
+    ``log_durability="crash"`` needs it: the place must be on this machine, and shared by all workers.
+    """
+
+    @property
+    def ring_directory(self) -> PathLike[str]:
+        """An absolute path that nobody else uses. It need not be there."""
         ...
 
 

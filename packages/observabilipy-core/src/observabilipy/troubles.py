@@ -10,7 +10,10 @@ from typing import TypeAlias
 
 from observabilipy.errors import InvalidValue
 
-__all__ = ["Count", "Troubles"]
+__all__ = ["DROPPED_NAME", "Count", "Troubles"]
+
+DROPPED_NAME = "observabilipy_log_entries_dropped_total"
+"""The counter of log entries that were given up, by level and reason."""
 
 Count: TypeAlias = Callable[[str, str, tuple[tuple[str, str], ...], float], None]
 """Adds to a counter of ours: its name, its help, its labels, and how much."""
@@ -38,11 +41,24 @@ class Troubles:
 
     def dropped(self, level: str, reason: str, count: int = 1) -> None:
         """Log entries were given up."""
-        self._add("observabilipy_log_entries_dropped_total", "Log entries given up.", count, level=level, reason=reason)
+        self._add(DROPPED_NAME, "Log entries given up.", count, level=level, reason=reason)
         self.warn(
             f"dropped {reason}",
             f"log entries are dropped ({reason}); observabilipy_log_entries_dropped_total counts them by level",
         )
+
+    def unprotected(self) -> None:
+        """A log entry waits in memory only, where ``log_durability="crash"`` promised more."""
+        self._add("observabilipy_log_entries_unprotected_total", "Log entries that a crash would have taken.")
+        self.warn(
+            "unprotected",
+            "the ring of log entries is full or cannot be made: entries wait in memory, as without"
+            ' log_durability="crash"; observabilipy_log_entries_unprotected_total counts them',
+        )
+
+    def recovered(self, count: int) -> None:
+        """Log entries of a process that was killed were stored by this one."""
+        self._add("observabilipy_log_entries_recovered_total", "Log entries that a killed process left.", count)
 
     def overflowed(self, family: str, count: int) -> None:
         """Increments went to the overflow series."""
@@ -71,6 +87,19 @@ class Troubles:
         """A family could not be shown beside another one; the sentence says which and why."""
         self._add("observabilipy_families_left_out_total", "Families left out of an answer of /metrics.")
         self.warn(sentence, sentence)
+
+    def cut(self, reason: str) -> None:
+        """An answer of ``/logs`` ended before it had everything; whoever reads it is told, so nobody is warned."""
+        self._add("observabilipy_queries_cut_total", "Answers of /logs that ended at a limit.", reason=reason)
+
+    def turned_away(self, reason: str) -> None:
+        """A reader of ``/logs`` was sent away, because others take all that this process has for such."""
+        self._add("observabilipy_queries_refused_total", "Queries of /logs that were refused.", reason=reason)
+        self.warn(
+            f"turned away {reason}",
+            f"/logs refuses queries for now ({reason}): as many are answered as one process may;"
+            " observabilipy_queries_refused_total counts them",
+        )
 
     def failed(self, task: str, error: BaseException) -> None:
         """A task of the library failed."""

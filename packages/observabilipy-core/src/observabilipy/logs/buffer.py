@@ -3,29 +3,63 @@
 import itertools
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from logging import LogRecord
+from typing import Protocol, TypeAlias
 
-from observabilipy.models import LEVELS, RANKS
+from observabilipy import process
+from observabilipy.logs.context import current_context
+from observabilipy.models import LEVELS, RANKS, Clock
 
-__all__ = ["Dropped", "LogBuffer", "Record"]
+__all__ = ["WAKE_EVERY", "Append", "Attributes", "Buffer", "Dropped", "LogBuffer", "LogCall", "Record"]
 
+Attributes: TypeAlias = Mapping[str, object] | LogRecord
+"""What an entry tells beside its message; of standard logging the whole record, which is read later."""
 
-class Record(NamedTuple):
-    """What a call leaves behind. ``sequence`` orders the records of this process."""
+Record: TypeAlias = tuple[int, float, str | int, object, Attributes, Mapping[str, object]]
+"""What a call leaves behind: sequence, timestamp, level, message, attributes, context.
 
-    sequence: int
-    timestamp: float
-    level: str | int
-    message: object
-    attributes: Mapping[str, object]
-    context: Mapping[str, object]
-
+Sequences order the records of a process. A plain tuple is made in 30 ns, a NamedTuple in 300.
+"""
 
 Dropped: TypeAlias = Callable[[str, str], None]
 """Called with the level of a record that is given up, and the reason."""
 
-_WAKE_EVERY = 500
-_new = tuple.__new__  # half the time of Record(...)
+WAKE_EVERY = 500
+"""Records that are a full batch: they are carried away before the next interval."""
+
+
+class LogCall(Protocol):
+    """Records an entry of one level; ``message`` is positional only, so attributes may have any name."""
+
+    def __call__(self, message: str, /, **attributes: object) -> None: ...
+
+
+class Append(Protocol):
+    """Takes a record; ``rank`` is the one of the five levels that it counts as. Nobody changes the mappings any more."""
+
+    def __call__(
+        self,
+        rank: str,
+        timestamp: float,
+        level: str | int,
+        message: object,
+        attributes: Attributes,
+        context: Mapping[str, object],
+        /,
+    ) -> None: ...
+
+
+class Buffer(Protocol):
+    """What the calls that log need of a buffer."""
+
+    @property
+    def append(self) -> Append:
+        """Take a record."""
+        ...
+
+    def call(self, level: str, clock: Clock, bound: Mapping[str, object]) -> LogCall:
+        """The call of a logger that takes records of this level, and gives them the attributes that are bound."""
+        ...
 
 
 class LogBuffer:
@@ -40,40 +74,46 @@ class LogBuffer:
         full_batch: called after every 500 records, to have them carried away before the next interval.
     """
 
+    append: Append
+
     def __init__(self, max_entries: int, dropped: Dropped, full_batch: Callable[[], None]) -> None:
         self._max_entries = max_entries
         self._dropped = dropped
         self._full_batch = full_batch
         self._queues: dict[str, deque[Record]] = {level: deque() for level in LEVELS}
+        self._next_sequence = itertools.count().__next__
         self._closed = False
+        self.append = self._appending()
         self._begin()
 
     def _begin(self) -> None:
         for queue in self._queues.values():
             queue.clear()
-        self._next_sequence = itertools.count().__next__
-        self._limit = self._max_entries  # the first sequence number that finds the buffer full
+        sequence = self._next_sequence()
+        self._limit = sequence + 1 + self._max_entries  # the first sequence number that finds the buffer full
+        self._full = sequence + WAKE_EVERY  # the one that makes the next batch full
+        self._mark = 0  # the first one that needs a closer look: never above the other two
 
     def __len__(self) -> int:
         """How many records wait."""
         return sum(map(len, self._queues.values()))
 
-    def append(  # noqa: PLR0917 - called for every record: keywords cost
-        self,
-        rank: str,
-        timestamp: float,
-        level: str | int,
-        message: object,
-        attributes: Mapping[str, object],
-        context: Mapping[str, object],
-    ) -> None:
-        """Take a record; ``rank`` is the one of the five levels that it counts as."""
-        sequence = self._next_sequence()
-        if sequence >= self._limit and not self._make_room(rank):
-            return
-        self._queues[rank].append(_new(Record, (sequence, timestamp, level, message, attributes, context)))
-        if sequence % _WAKE_EVERY == _WAKE_EVERY - 1:
-            self._full_batch()
+    def call(self, level: str, clock: Clock, bound: Mapping[str, object]) -> LogCall:
+        """What ``append`` does, in one piece: 0.45 microseconds instead of 0.55, or 0.9 as methods."""
+        next_sequence = self._next_sequence
+        put = self._queues[level].append
+
+        def call(message: str, /, **attributes: object) -> None:
+            if process.asleep:
+                process.wake()
+            sequence = next_sequence()
+            if sequence >= self._mark and not self._has_room(sequence, level):
+                return
+            if bound:
+                attributes = {**bound, **attributes}
+            put((sequence, clock(), level, message, attributes, current_context()))
+
+        return call
 
     def drain(self) -> list[Record]:
         """Take all records out, in the order in which they were made."""
@@ -96,15 +136,44 @@ class LogBuffer:
     def close(self) -> None:
         """From now on every record is given up, and counted with the reason "closed"."""
         self._closed = True
-        self._limit = 0
+        self._mark = self._limit = 0
+
+    def _appending(self) -> Append:
+        queues = {level: queue.append for level, queue in self._queues.items()}
+        next_sequence = self._next_sequence
+
+        def append(  # noqa: PLR0917 - called for every record: keywords cost
+            rank: str,
+            timestamp: float,
+            level: str | int,
+            message: object,
+            attributes: Attributes,
+            context: Mapping[str, object],
+            /,
+        ) -> None:
+            sequence = next_sequence()
+            if sequence >= self._mark and not self._has_room(sequence, rank):
+                return
+            queues[rank]((sequence, timestamp, level, message, attributes, context))
+
+        return append
+
+    def _has_room(self, sequence: int, newcomer: str) -> bool:
+        """The closer look: a batch is full, or the buffer is. False when the newcomer is given up."""
+        if sequence >= self._full:
+            self._full = sequence + WAKE_EVERY
+            self._full_batch()
+        has_room = sequence < self._limit or self._make_room(newcomer)
+        # No call between reading and setting, so that no other thread comes in between; see ARCHITECTURE, "No lock".
+        self._mark = self._full if self._full < self._limit else self._limit  # noqa: FURB136 - min is a call
+        return has_room
 
     def _make_room(self, newcomer: str) -> bool:
         """Give up one record; False when that is the newcomer."""
-        self._limit += 1
         if self._closed:
-            self._limit = 0
             self._dropped(newcomer, "closed")
             return False
+        self._limit += 1
         for level in LEVELS:
             if RANKS[level] > RANKS[newcomer]:
                 break
@@ -119,4 +188,4 @@ class LogBuffer:
 
 
 def _sequence(record: Record) -> int:
-    return record.sequence
+    return record[0]

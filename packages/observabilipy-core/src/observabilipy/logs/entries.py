@@ -1,59 +1,83 @@
 """From records to entries: what the hot path left to do."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
-from observabilipy.logs.buffer import Record
-from observabilipy.models import LogEntry, level_rank
+from observabilipy.encoding.json_text import json_text
+from observabilipy.logs.cuts import cut
+from observabilipy.logs.redaction import Redaction
+from observabilipy.models import (
+    LogEntry,
+    check_timestamp,
+    encoded_entry,
+    level_rank,
+    name_of_number,
+    storable,
+)
 
-__all__ = ["Measured", "entry_bytes", "entry_of", "shed"]
+__all__ = ["Finish", "Measured", "message_text", "shed"]
 
 Measured: TypeAlias = tuple[LogEntry, int]
 """An entry, and about how many bytes it holds on to."""
 
-_MEASURED_OBJECTS = 1_000
+_ENTRY_BYTES = 600  # an entry, its dict and a few short values: enough to bound a backlog
 
 
-def entry_of(record: Record, base: Mapping[str, object]) -> LogEntry:
-    """The entry of a record; ``base`` holds the attributes that every entry has. Nearer attributes win."""
-    attributes = {**base, **record.context, **record.attributes}
-    level = cast("str", record.level)  # a number of standard logging becomes a name there
-    return LogEntry(record.timestamp, level, _text(record.message), attributes)
+class Finish:
+    """Makes entries: adds what every entry has, redacts, encodes, and cuts what is too long.
+
+    Args:
+        base: attributes of every entry; nearer ones win.
+        redaction: what must not be stored.
+        max_entry_bytes: how long the line of an entry may be.
+    """
+
+    def __init__(self, base: Mapping[str, object], redaction: Redaction, max_entry_bytes: int) -> None:
+        self.base = base
+        self._redaction = redaction
+        self._max_entry_bytes = max_entry_bytes
+        self._max_characters = max_entry_bytes // 6  # the longest escape of one character
+
+    def with_base(self, base: Mapping[str, object]) -> "Finish":
+        """The same for entries of another process."""
+        return Finish(base, self._redaction, self._max_entry_bytes)
+
+    def __call__(
+        self, timestamp: float, level: str | int, message: object, attributes: Mapping[str, object]
+    ) -> Measured:
+        """The entry of a record, whose attributes have been merged with its context.
+
+        Raises:
+            InvalidValue: the timestamp is none.
+        """
+        if self.base:
+            attributes = {**self.base, **attributes}
+        if not isinstance(level, str):
+            level, own_name = name_of_number(level)
+            if own_name is not None:
+                attributes = {"level_name": own_name, **attributes}
+        text = message if type(message) is str else message_text(message)
+        redaction = self._redaction
+        if redaction.patterns:
+            text = redaction.text(text)
+        attributes = redaction.apply(attributes)
+        encoded = json_text(attributes)
+        size = len(text) + len(encoded)
+        if size > self._max_characters:
+            text, attributes = cut(text, attributes, self._max_entry_bytes)
+            encoded = json_text(attributes)
+        if not text.isascii():
+            text = storable(text)
+        entry = encoded_entry(check_timestamp(timestamp, "timestamp"), level, text, attributes, encoded)
+        return entry, _ENTRY_BYTES + 2 * size
 
 
-def _text(message: object) -> str:
+def message_text(message: object) -> str:
+    """A message as text, whatever it is."""
     try:
-        return message if isinstance(message, str) else str(message)
+        return str(message)
     except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything; recording never does
         return f"<unprintable {type(message).__name__}>"
-
-
-def entry_bytes(entry: LogEntry) -> int:
-    """About how much memory an entry holds on to: enough to bound a backlog, cheap enough for each entry."""
-    return 256 + len(entry.message) + _size(entry.attributes)
-
-
-def _size(value: object) -> int:
-    """Of a value and what it holds, as far as the first thousand objects: it may be a cycle, or a whole world."""
-    size = 0
-    waiting = [value]
-    for _ in range(_MEASURED_OBJECTS):
-        if not waiting:
-            break
-        one = waiting.pop()
-        if isinstance(one, str | bytes):
-            size += 49 + len(one)
-        elif isinstance(one, dict):
-            size += 64 + 48 * len(one)
-            waiting.extend(islice(one.keys(), _MEASURED_OBJECTS))
-            waiting.extend(islice(one.values(), _MEASURED_OBJECTS))
-        elif isinstance(one, list | tuple):
-            size += 56 + 8 * len(one)
-            waiting.extend(islice(one, _MEASURED_OBJECTS))
-        else:
-            size += 32
-    return size
 
 
 def shed(backlog: Sequence[Measured], max_bytes: int) -> tuple[list[Measured], list[LogEntry]]:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from observabilipy import process
-from observabilipy.logs.buffer import LogBuffer
+from observabilipy.logs.buffer import Buffer, LogCall
 from observabilipy.logs.context import context, current_context
 from observabilipy.logs.exceptions import exception_attributes
+from observabilipy.logs.timed import Timed
 from observabilipy.models import RANKS, Clock
 
 __all__ = ["Logger"]
@@ -16,46 +17,46 @@ __all__ = ["Logger"]
 class Logger:
     """Records entries into a buffer; nothing here raises, waits, or does input and output.
 
-    ``message`` is positional only, so attributes may have any name. Attributes are read when the runtime carries the
-    entry away, at most one flush interval later.
+    ``debug``, ``info``, ``warning``, ``error`` and ``critical`` are called with a message and attributes. Attributes
+    are read when the runtime carries the entry away, at most one flush interval later (at once with
+    ``log_durability="crash"``): pass a copy of what you change afterwards.
     """
 
-    def __init__(self, buffer: LogBuffer, clock: Clock, level: str, bound: Mapping[str, object]) -> None:
+    debug: LogCall
+    info: LogCall
+    warning: LogCall
+    error: LogCall
+    critical: LogCall
+
+    def __init__(self, buffer: Buffer, clock: Clock, level: str, bound: Mapping[str, object]) -> None:
         self._buffer = buffer
         self._clock = clock
         self._level = level
         self._rank = RANKS[level]
         self._bound = bound
-
-    def debug(self, message: str, /, **attributes: object) -> None:
-        """Record an entry of level DEBUG."""
-        self.record("DEBUG", message, attributes)
-
-    def info(self, message: str, /, **attributes: object) -> None:
-        """Record an entry of level INFO."""
-        self.record("INFO", message, attributes)
-
-    def warning(self, message: str, /, **attributes: object) -> None:
-        """Record an entry of level WARNING."""
-        self.record("WARNING", message, attributes)
-
-    def error(self, message: str, /, **attributes: object) -> None:
-        """Record an entry of level ERROR."""
-        self.record("ERROR", message, attributes)
-
-    def critical(self, message: str, /, **attributes: object) -> None:
-        """Record an entry of level CRITICAL."""
-        self.record("CRITICAL", message, attributes)
+        self.debug = self._call("DEBUG")
+        self.info = self._call("INFO")
+        self.warning = self._call("WARNING")
+        self.error = self._call("ERROR")
+        self.critical = self._call("CRITICAL")
 
     def exception(self, message: str, /, **attributes: object) -> None:
         """Record an entry of level ERROR with the exception being handled: type, message, traceback."""
         self.record("ERROR", message, {**exception_attributes(sys.exc_info()), **attributes})
 
-    def bind(self, **attributes: object) -> "Logger":
+    def timed(self, message: str, /, **attributes: object) -> Timed:
+        """Record one entry for a block, when it ends, with the seconds that it took as ``duration_seconds``.
+
+        ``with obs.timed("rows imported", table="orders") as more: ... more["rows"] = 1000``. Level INFO; when the body
+        raises, ERROR, with the exception.
+        """
+        return Timed(self.record, message, attributes)
+
+    def bind(self, /, **attributes: object) -> "Logger":
         """A logger whose entries all have these attributes."""
         return Logger(self._buffer, self._clock, self._level, {**self._bound, **attributes})
 
-    def context(self, **attributes: object) -> AbstractContextManager[None]:
+    def context(self, /, **attributes: object) -> AbstractContextManager[None]:
         """Give these attributes to all entries recorded inside a ``with`` block, in this thread or task."""
         return context(**attributes)
 
@@ -68,3 +69,12 @@ class Logger:
         if self._bound:
             attributes = {**self._bound, **attributes}
         self._buffer.append(level, self._clock(), level, message, attributes, current_context())
+
+    def _call(self, level: str) -> LogCall:
+        if RANKS[level] < self._rank:
+            return _nothing
+        return self._buffer.call(level, self._clock, self._bound)
+
+
+def _nothing(message: str, /, **attributes: object) -> None:
+    """Entries of this level are not recorded."""

@@ -2,7 +2,7 @@
 
 from observabilipy.models.clock import Clock, check_timestamp, from_micros, to_micros
 from observabilipy.models.cursor import Cursor, Gap, parse_cursor, resume
-from observabilipy.models.entry import LogEntry
+from observabilipy.models.entry import LogEntry, encoded_entry
 from observabilipy.models.facts import LevelFacts, LogFacts
 from observabilipy.models.family import (
     DEFAULT_SERIES_LIMIT,
@@ -14,7 +14,7 @@ from observabilipy.models.family import (
 )
 from observabilipy.models.histogram import DEFAULT_BUCKETS, HistogramValue, bucket_bounds
 from observabilipy.models.kind import Aggregate, MetricKind
-from observabilipy.models.level import LEVELS, RANKS, level_name, level_of_number, level_rank
+from observabilipy.models.level import LEVELS, RANKS, level_name, level_of_number, level_rank, name_of_number
 from observabilipy.models.names import OVERFLOW
 from observabilipy.models.policy import LevelRetentionPolicy, RetentionPolicy
 from observabilipy.models.query import LogQuery, Matcher, MetricQuery, Predicate
@@ -52,12 +52,14 @@ __all__ = [
     "bucket_bounds",
     "check_timestamp",
     "counter",
+    "encoded_entry",
     "from_micros",
     "gauge",
     "histogram",
     "level_name",
     "level_of_number",
     "level_rank",
+    "name_of_number",
     "parse_cursor",
     "resume",
     "storable",

@@ -12,13 +12,16 @@ __all__ = ["Clock", "check_timestamp", "from_micros", "to_micros"]
 Clock: TypeAlias = Callable[[], float]
 """A function that gives unix seconds, such as ``time.time``."""
 
+_EXACT = 2.0**32  # seconds, in 2106: the product of a smaller float with a million is off by less than a half
 _EARLIEST = -62_135_596_800.0  # 0001-01-01
 _LATEST = 253_402_300_800.0  # 10000-01-01
 
 
 def to_micros(timestamp: float) -> int:
     """Unix seconds as whole microseconds, rounded."""
-    part, whole = math.modf(timestamp)  # apart, because the product of a float after 2106 may be off by one
+    if 0.0 <= timestamp < _EXACT:
+        return round(timestamp * 1_000_000)
+    part, whole = math.modf(timestamp)
     return int(whole) * 1_000_000 + round(part * 1_000_000)
 
 
@@ -33,6 +36,8 @@ def check_timestamp(timestamp: float, what: str) -> float:
     Raises:
         InvalidValue: it is no number, not finite, or outside the years 1 to 9999.
     """
+    if type(timestamp) is float and 0.0 <= timestamp < _EXACT:  # nearly always
+        return round(timestamp * 1_000_000) / 1_000_000
     if not is_number(timestamp) or not math.isfinite(timestamp):
         raise InvalidValue(f"{what} must be unix seconds as a finite number, got {timestamp!r}")
     if not _EARLIEST <= timestamp < _LATEST:

@@ -1,12 +1,13 @@
 """Severity: the five levels, other names beside them, and how they rank."""
 
+import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from observabilipy.errors import InvalidValue
 from observabilipy.models.text import storable
 
-__all__ = ["LEVELS", "RANKS", "level_name", "level_of_number", "level_rank"]
+__all__ = ["LEVELS", "RANKS", "level_name", "level_of_number", "level_rank", "name_of_number"]
 
 RANKS: Mapping[str, int] = MappingProxyType({"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50})
 """The five levels and their numbers, those of standard logging."""
@@ -40,3 +41,13 @@ def level_name(name: str) -> str:
 def level_of_number(number: int) -> str:
     """The highest of the five levels at or below a number of standard logging (DEBUG below them all)."""
     return max((name for name in LEVELS if RANKS[name] <= number), key=RANKS.__getitem__, default="DEBUG")
+
+
+def name_of_number(number: int) -> tuple[str, str | None]:
+    """The level of a logging number, and the name that logging has for it when that is another one."""
+    level = _NAMES.get(number) or level_of_number(number)
+    name = logging.getLevelName(number)
+    return level, None if name in {level, "WARN", "FATAL"} else name
+
+
+_NAMES = {number: name for name, number in RANKS.items()}

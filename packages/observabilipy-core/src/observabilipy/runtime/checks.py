@@ -1,10 +1,16 @@
 """Checks: what the settings of a runtime must be."""
 
+from typing import Literal, TypeAlias
+
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import LevelRetentionPolicy, RetentionPolicy
+from observabilipy.ports import RingPort, RuntimeStoragePort
 from observabilipy.retention import plan_history_retention
 
-__all__ = ["check_policies", "check_positive"]
+__all__ = ["LogDurability", "check_durability", "check_policies", "check_positive"]
+
+LogDurability: TypeAlias = Literal["memory", "crash"]
+"""What a killed process loses: the log entries that it had not committed, or none."""
 
 
 def check_positive(name: str, value: float) -> None:
@@ -25,3 +31,14 @@ def check_policies(logs: object, history: object) -> None:
             f"history_retention must be a RetentionPolicy, got {history!r}: write RetentionPolicy(max_age=seconds)"
         )
     plan_history_retention(history, 0.0)  # a policy that no history can keep is refused here, not by the thread
+
+
+def check_durability(log_durability: object, storage: RuntimeStoragePort) -> None:
+    """A durability that there is, and that the storage can give."""
+    if log_durability not in {"memory", "crash"}:
+        raise ConfigurationError(f'log_durability must be "memory" or "crash", got {log_durability!r}')
+    if log_durability == "crash" and not isinstance(storage, RingPort):
+        raise ConfigurationError(
+            f'log_durability="crash" needs a storage that outlives the process, got {type(storage).__name__}:'
+            ' use "sqlite:///observability.db"'
+        )

@@ -1,17 +1,20 @@
 """Delivery: what was recorded becomes batches, and each batch is committed exactly once."""
 
 import os
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from observabilipy.errors import StorageUnavailable
 from observabilipy.instruments.registry import Collection, Registry
 from observabilipy.logs.buffer import LogBuffer, Record
-from observabilipy.logs.entries import Measured, entry_bytes, entry_of, shed
-from observabilipy.models import Clock, level_of_number
+from observabilipy.logs.crash_buffer import CrashBuffer
+from observabilipy.logs.entries import Finish, Measured, shed
+from observabilipy.logs.logging_record import merged
+from observabilipy.logs.ring_reader import RingReader
+from observabilipy.models import Clock, LogEntry, MetricSample, level_of_number
 from observabilipy.ports import Batch, CommitReport, RuntimeStoragePort, Worker
+from observabilipy.troubles import DROPPED_NAME
 
 __all__ = ["Delivery"]
 
@@ -21,10 +24,11 @@ _ATTEMPTS = 3  # of a batch that the storage refuses for another reason than bei
 
 @dataclass(frozen=True, slots=True)
 class _Parcel:
-    """A batch under way, and what to confirm when it has arrived."""
+    """A batch under way, and what to confirm when it has arrived. The ring, if there is one, holds ``kept`` of it."""
 
     batch: Batch
     collection: Collection
+    kept: int
 
 
 class Delivery:
@@ -32,9 +36,9 @@ class Delivery:
 
     Args:
         storage: where to.
-        buffer: log records that wait.
+        buffer: log records that wait; those in its ring are taken from there.
         registry: instruments that count.
-        base: attributes of every entry.
+        finish: makes entries of records.
         max_backlog_bytes: how much may wait while the storage cannot be reached.
         lifetime: seconds for which the worker counts as alive after its last call.
         clock: gives unix seconds.
@@ -45,10 +49,10 @@ class Delivery:
     def __init__(
         self,
         storage: RuntimeStoragePort,
-        buffer: LogBuffer,
+        buffer: LogBuffer | CrashBuffer,
         registry: Registry,
         *,
-        base: Mapping[str, object],
+        finish: Finish,
         max_backlog_bytes: int,
         lifetime: float,
         clock: Clock = time.time,
@@ -59,13 +63,14 @@ class Delivery:
         self._buffer = buffer
         self._registry = registry
         self._troubles = registry.troubles
-        self._base = base
+        self._finish = finish
         self._max_backlog_bytes = max_backlog_bytes
         self._lifetime = lifetime
         self._clock = clock
         self._monotonic = monotonic
         self._new_id = new_id
         self._backlog: list[Measured] = []
+        self._ring = RingReader(buffer, finish, self._unreadable, monotonic) if isinstance(buffer, CrashBuffer) else None
         self._generation = ""  # of the store that took the latest batch
         self._worker: Worker | None
         self._parcel: _Parcel | None
@@ -75,8 +80,10 @@ class Delivery:
     def worker(self) -> Worker:
         """This process as the storage knows it: drawn when first asked for, and again after a fork."""
         if self._worker is None:
-            self._worker = Worker(self._new_id(), socket.gethostname(), os.getpid(), self._lifetime)
+            drawn = Worker(self._new_id(), _host_name(), os.getpid(), self._lifetime)
             self._heard = self._monotonic()
+            if self._worker is None:  # the thread, and whoever opens the ring, may draw at once
+                self._worker = drawn
         return self._worker
 
     @property
@@ -91,11 +98,15 @@ class Delivery:
         if self._parcel is not None and not self._commit(self._parcel):
             return False
         collection = self._registry.collect(self._clock())
-        while self._backlog or collection:
-            if not self._commit(self._pack(collection)):
+        self._tell_of_losses(collection.samples)
+        until = 0 if self._ring is None else self._ring.head
+        while True:
+            kept, end = ([], 0) if self._ring is None else self._ring.take(_BATCH_ENTRIES, until)
+            if not (end or self._backlog or collection):
+                return True
+            if not self._commit(self._pack(collection, kept, end)):
                 return False
             collection = Collection()
-        return True
 
     def heartbeat(self) -> None:
         """Tell the storage that this worker lives, at least every third of its lifetime.
@@ -113,6 +124,8 @@ class Delivery:
         """The worker ends in good order; a later record would draw a new one."""
         if self._worker is not None and self._parcel is None:
             self._storage.end_worker(self._worker)
+            if self._ring is not None:
+                self._ring.end()  # the next one has the name of another worker
             self._forget_worker()
             self._registry.report_gauges_again()
 
@@ -120,7 +133,7 @@ class Delivery:
         """Nothing more will be carried: count what is left as dropped."""
         left = [entry.level for entry, _ in self._backlog]
         if self._parcel is not None:
-            left += [entry.level for entry in self._parcel.batch.entries]
+            left += [entry.level for entry in self._parcel.batch.entries[self._parcel.kept :]]
         left += map(_level, self._buffer.drain())  # of threads that were recording while it was closed
         for level in left:
             self._troubles.dropped(level, "closed")
@@ -129,6 +142,8 @@ class Delivery:
                 "abandoned", f"{len(left)} log entries are lost: the storage did not take them before the end"
             )
         self._backlog.clear()
+        if self._ring is not None:
+            self._ring.end()
 
     def begin_anew(self) -> None:
         """In a forked child: what waits here is the parent's, and this is another worker."""
@@ -145,28 +160,46 @@ class Delivery:
 
     def _take_records(self) -> None:
         for record in self._buffer.drain():
+            _, timestamp, level, message, attributes, context = record
             try:
-                entry = entry_of(record, self._base)
-                self._backlog.append((entry, entry_bytes(entry)))
+                self._backlog.append(self._finish(timestamp, level, message, merged(context, attributes)))
             except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
-                self._troubles.dropped(_level(record), "invalid")
-                self._troubles.failed("reading a log record", error)
+                self._unreadable(error, _level(record))
         self._backlog, given_up = shed(self._backlog, self._max_backlog_bytes)
         for entry in given_up:
             self._troubles.dropped(entry.level, "backlog_full")
 
-    def _pack(self, collection: Collection) -> _Parcel:
-        taken, self._backlog = self._backlog[:_BATCH_ENTRIES], self._backlog[_BATCH_ENTRIES:]
+    def _unreadable(self, error: Exception, level: str = "INFO") -> None:
+        self._troubles.dropped(level, "invalid")
+        self._troubles.failed("reading a log record", error)
+
+    def _tell_of_losses(self, samples: Iterable[MetricSample]) -> None:
+        """Readers of the log see that something is missing: one entry, in the batch that reports the counters."""
+        losses = {
+            f"{sample.labels['level']} {sample.labels['reason']}": sample.value
+            for sample in samples
+            if sample.name == DROPPED_NAME and isinstance(sample.value, int | float) and sample.value
+        }
+        if losses:
+            about = {"logger": "observabilipy", "dropped": losses}
+            told = self._finish(self._clock(), "WARNING", f"log entries were dropped: {sum(losses.values())}", about)
+            self._backlog.insert(0, told)
+
+    def _pack(self, collection: Collection, kept: list[LogEntry], end: int) -> _Parcel:
+        room = max(0, _BATCH_ENTRIES - len(kept))
+        taken, self._backlog = self._backlog[:room], self._backlog[room:]
         self._sequence += 1
         batch = Batch(
             self.worker,
             self._sequence,
-            tuple(entry for entry, _ in taken),
+            (*kept, *(entry for entry, _ in taken)),
             tuple(collection.samples),
             tuple(collection.gauges),
             tuple(collection.families),
         )
-        self._parcel = _Parcel(batch, collection)
+        if self._ring is not None:
+            self._ring.intend(self._sequence, end)
+        self._parcel = _Parcel(batch, collection, len(kept))
         return self._parcel
 
     def _commit(self, parcel: _Parcel) -> bool:
@@ -184,6 +217,8 @@ class Delivery:
         else:
             parcel.collection.confirm()
             self._tell(report)
+        if self._ring is not None:
+            self._ring.confirm()
         self._parcel = None  # after the marks moved: a batch that is repeated is recognised, one that is lost is not
         self._attempts = 0
         return True
@@ -208,5 +243,11 @@ class Delivery:
             self._troubles.lost(sample.name, 1)
 
 
+def _host_name() -> str:
+    # For people. The module socket would tell it on Windows, too; importing it takes a tenth of our own import.
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+
+
 def _level(record: Record) -> str:
-    return record.level if isinstance(record.level, str) else level_of_number(record.level)
+    level = record[2]
+    return level if isinstance(level, str) else level_of_number(level)

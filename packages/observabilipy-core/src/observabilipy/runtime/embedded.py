@@ -14,10 +14,14 @@ from observabilipy import process, sigterm
 from observabilipy.awaiting import off_loop
 from observabilipy.instruments.registry import Registry
 from observabilipy.logs.buffer import LogBuffer
+from observabilipy.logs.crash_buffer import CrashBuffer
+from observabilipy.logs.entries import Finish
+from observabilipy.logs.redaction import Redaction
 from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
-from observabilipy.runtime.checks import check_policies, check_positive
+from observabilipy.runtime.checks import LogDurability, check_durability, check_policies, check_positive
 from observabilipy.runtime.delivery import Delivery
+from observabilipy.runtime.recovery import Recovery
 from observabilipy.runtime.upkeep import Upkeep
 from observabilipy.storage.memory import MemoryStorage
 from observabilipy.storage.plain import PlainStorage
@@ -27,6 +31,7 @@ __all__ = ["EmbeddedRuntime"]
 _RETRY_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
 _HASTY_SECONDS = 0.02
+_GO_ON_SECONDS = 0.05  # between two slices of an upkeep that takes long
 
 
 class EmbeddedRuntime:
@@ -46,13 +51,18 @@ class EmbeddedRuntime:
         heartbeat_interval: seconds after which a worker without news counts as dead after three of them.
         max_buffer_entries: records that wait for the next flush.
         max_backlog_bytes: memory for entries that wait while the storage cannot be reached.
+        max_entry_bytes: how long the line of a log entry may be; what is cut off is marked.
         base: attributes of every log entry.
+        redaction: which attributes must not be stored; the common names of secrets if left out.
+        log_durability: "memory", or "crash": entries go through a file beside the storage, from which others recover
+            what a killed process had not committed.
         strict: raise refused values, for tests.
         close_storage: close the storage when the runtime is closed.
         clock: gives unix seconds.
 
     Raises:
-        ConfigurationError: an interval or a bound that is not positive, or a retention that cannot be kept.
+        ConfigurationError: an interval or a bound that is not positive, a retention that cannot be kept, or a storage
+            that has no place for what must survive a crash.
     """
 
     def __init__(
@@ -68,7 +78,10 @@ class EmbeddedRuntime:
         heartbeat_interval: float = 5.0,
         max_buffer_entries: int = 10_000,
         max_backlog_bytes: int = 16 * 2**20,
+        max_entry_bytes: int = 262_144,
         base: Mapping[str, object] | None = None,
+        redaction: Redaction | None = None,
+        log_durability: LogDurability = "memory",
         strict: bool = False,
         close_storage: bool = False,
         clock: Clock = time.time,
@@ -80,22 +93,36 @@ class EmbeddedRuntime:
             ("heartbeat_interval", heartbeat_interval),
             ("max_buffer_entries", max_buffer_entries),
             ("max_backlog_bytes", max_backlog_bytes),
+            ("max_entry_bytes", max_entry_bytes),
         ):
             check_positive(name, value)
         self.storage = _runtime_storage(log_storage, metrics_storage)
         self.log_retention = log_retention or self.storage.default_log_retention
         self.history_retention = history_retention or self.storage.default_history_retention
         check_policies(self.log_retention, self.history_retention)
+        check_durability(log_durability, self.storage)
         self._flush_interval = flush_interval
         self._close_storage = close_storage
         self.registry = Registry(strict=strict)
         self.troubles = self.registry.troubles
+        redaction = redaction or Redaction()
+        finish = Finish(base or {}, redaction, max_entry_bytes)
+        self.buffer: LogBuffer | CrashBuffer
         self.buffer = LogBuffer(max_buffer_entries, self.troubles.dropped, self._hurry)
+        if log_durability == "crash":
+            self.buffer = CrashBuffer(
+                self.buffer,
+                open_ring=lambda: self._recovery.open_ring(self._delivery.worker),
+                redaction=redaction,
+                unprotected=self.troubles.unprotected,
+                full_batch=self._hurry,
+            )
+        self._recovery = Recovery(self.storage, self.troubles, finish)
         self._delivery = Delivery(
             self.storage,
             self.buffer,
             self.registry,
-            base=base or {},
+            finish=finish,
             max_backlog_bytes=max_backlog_bytes,
             lifetime=3 * heartbeat_interval,
             clock=clock,
@@ -256,16 +283,19 @@ class EmbeddedRuntime:
         delay = self._interval
         while self._thread is threading.current_thread():
             _wait(news, delay)
-            delay = self._interval if self._round() else _RETRY_SECONDS
+            delivered = self._round()
+            delay = self._interval if delivered else _RETRY_SECONDS
+            # Also when nothing could be delivered: on a full disk it is retention that makes room.
+            if self._thread is threading.current_thread() and self._keep_up(delivered):
+                delay = min(delay, _GO_ON_SECONDS)
         self._round()
 
     def _round(self) -> bool:
         with self._delivering:
+            self._recovery.look()
             delivered = self._carry()
             if delivered:
                 self._task("the heartbeat", self._delivery.heartbeat)
-        if delivered and self._thread is threading.current_thread():
-            self._keep_up()
         return delivered
 
     def _carry_when_due(self) -> None:
@@ -273,8 +303,7 @@ class EmbeddedRuntime:
         now = time.monotonic()
         if now >= self._due and not self._closed and not self._delivering.locked():  # else: we are at it already
             self._due = now + self._interval
-            self._round()
-            self._keep_up()
+            self._keep_up(self._round())
 
     def _carry(self) -> bool:
         """Deliver, and answer those who asked before: what came later may not be in it."""
@@ -283,12 +312,14 @@ class EmbeddedRuntime:
         self._settle(waiting, delivered=delivered)
         return delivered
 
-    def _keep_up(self) -> None:
-        if self._keeping.acquire(blocking=False):  # a thread that a fork did not wait for may still be at it
-            try:
-                self._upkeep.look(self._delivery.worker)
-            finally:
-                self._keeping.release()
+    def _keep_up(self, delivered: bool) -> bool:
+        """Whether there is more to keep up at once."""
+        if not self._keeping.acquire(blocking=False):  # a thread that a fork did not wait for may still be at it
+            return False
+        try:
+            return self._upkeep.look(self._delivery.worker, troubled=not delivered)
+        finally:
+            self._keeping.release()
 
     def _deliver(self) -> bool:
         self._carrier = threading.get_ident()

@@ -1,0 +1,88 @@
+"""RingReader: what lies in the ring, a batch of entries at a time."""
+
+import json
+import time
+from collections.abc import Callable
+from marshal import loads
+
+from observabilipy.logs.crash_buffer import CrashBuffer
+from observabilipy.logs.entries import Finish
+from observabilipy.models import LogEntry
+
+__all__ = ["RingReader", "entry_of_payload"]
+
+_HOLE_SECONDS = 1.0  # after which a place that was reserved and never written is given up: its thread is gone
+
+
+def entry_of_payload(payload: bytes, finish: Finish) -> LogEntry:
+    """The entry of a record as CrashBuffer put it into a ring.
+
+    Raises:
+        ValueError, TypeError, EOFError, InvalidValue: it holds something else.
+    """
+    timestamp, level, message, attributes = loads(payload)  # noqa: S302 - from a file of ours that only we may write
+    return finish(timestamp, level, message, json.loads(attributes) if isinstance(attributes, str) else attributes)[0]
+
+
+class RingReader:
+    """Reads the ring of a buffer for the delivery. Not for several threads at once.
+
+    Args:
+        buffer: whose ring it is; it may have another one after a fork or a rest, or none.
+        finish: makes the entries.
+        unreadable: told about a record that cannot become an entry.
+        monotonic: gives seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        buffer: CrashBuffer,
+        finish: Finish,
+        unreadable: Callable[[Exception], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._buffer = buffer
+        self._finish = finish
+        self._unreadable = unreadable
+        self._monotonic = monotonic
+        self._hole_since: float | None = None
+
+    @property
+    def head(self) -> int:
+        """Where the ring ends now: what is recorded later lies behind that."""
+        return 0 if self._buffer.ring is None else self._buffer.ring.head
+
+    def take(self, count: int, until: int) -> tuple[list[LogEntry], int]:
+        """The next entries, at most so many, of those recorded before ``until``; and where in the ring they end."""
+        ring = self._buffer.ring
+        if ring is None or ring.position >= until:
+            return [], 0
+        records = ring.read(count, skip_holes=self._gives_up_holes())
+        if records:
+            self._hole_since = None
+        elif self._hole_since is None:
+            self._hole_since = self._monotonic()
+        entries = []
+        for payload, _ in records:
+            try:
+                entries.append(entry_of_payload(payload, self._finish))
+            except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
+                self._unreadable(error)
+        return entries, records[-1][1] if records else 0
+
+    def intend(self, sequence: int, end: int) -> None:
+        """A batch is about to be committed that holds what was taken up to there."""
+        if end and self._buffer.ring is not None:
+            self._buffer.ring.intend(sequence, end)
+
+    def confirm(self) -> None:
+        """The batch was committed, or given up."""
+        if self._buffer.ring is not None:
+            self._buffer.ring.confirm()
+
+    def end(self) -> None:
+        """Nothing more is read: what is left in the ring is recovered by the next flush of any process."""
+        self._buffer.end_ring()
+
+    def _gives_up_holes(self) -> bool:
+        return self._hole_since is not None and self._monotonic() - self._hole_since >= _HOLE_SECONDS
