@@ -36,6 +36,8 @@ async def recorded(obs: Observability) -> list[dict[str, object]]:
 class EndlessLog(InMemoryLogStorage):
     """A log that never comes to its end, and whether somebody still reads it."""
 
+    read_ndjson = None  # type: ignore[assignment] # only what it says itself
+
     begun = ended = False
 
     async def read_logs(self, query: LogQuery) -> AsyncGenerator[LogEntry, None]:
@@ -218,3 +220,30 @@ async def test_a_prefix_begins_with_a_slash_and_does_not_end_with_one(prefix: st
     async with Observability(auth="public", handle_sigterm=False) as obs:
         with pytest.raises(ConfigurationError, match="prefix must begin with a slash and not end with one, got"):
             mounted(ObservabilityApp(obs), obs, prefix=prefix)
+
+
+async def test_a_follower_that_leaves_makes_room_for_others(obs: Observability) -> None:
+    app = ObservabilityApp(obs)
+    statuses = []
+    bodies = []
+
+    async def follow() -> None:
+        left = asyncio.Event()
+
+        async def receive() -> Message:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            else:
+                bodies.append(message["body"])
+                left.set()
+
+        await app(http_scope("/logs", query=b"follow=1"), receive, send)
+
+    await asyncio.gather(*[follow() for _ in range(8)])  # as many as there may be at once
+    await follow()
+
+    assert (statuses, bodies) == ([200] * 9, [b"\n"] * 9)

@@ -76,7 +76,9 @@ class Process:
     def open_ring(self, capacity: int) -> Ring | None:
         if self.ring_fails:
             return None
-        return Ring.create(self.directory, self.delivery.worker.id, "host", os.getpid(), {"service": "shop"}, capacity)
+        return Ring.create(
+            self.directory, self.delivery.worker.id, "host", os.getpid(), {"service": "shop"}, capacity=capacity
+        )
 
     def count_wake(self) -> None:
         self.wakes += 1

@@ -18,6 +18,8 @@ from observabilipy.storage.memory import MemoryStorage
 class Lines(MemoryStorage):
     """A log of large entries, made up while it is read; it knows how far that went."""
 
+    read_ndjson = None  # type: ignore[assignment] # only what it says itself
+
     def __init__(self, count: int, error: Exception | None = None) -> None:
         super().__init__()
         self.count = count
@@ -30,7 +32,7 @@ class Lines(MemoryStorage):
             for number in range(self.count):
                 await asyncio.sleep(0)
                 self.read += 1
-                yield LogEntry(0, "INFO", "x" * 40_000, cursor=f"lines-{number}")
+                yield LogEntry(0, "INFO", "x" * 70_000, cursor=f"lines-{number}")  # a chunk each
             if self.error is not None:
                 raise self.error
         finally:
@@ -166,3 +168,30 @@ obs.close()
     )
 
     assert (done.stdout, done.stderr) == ("{(200, True)}\n", "")
+
+
+def test_a_green_thread_that_waits_for_news_keeps_nobody_from_a_scrape() -> None:
+    pytest.importorskip("gevent", reason="gevent is not installed here")
+    program = """
+from gevent import monkey
+monkey.patch_all()
+
+import gevent
+from observabilipy.http import Endpoints, Limits, Request
+from observabilipy.storage.memory import MemoryStorage
+
+an_hour = Limits(poll_seconds=3_600, follow_seconds=36_000, keep_alive_seconds=36_000)
+endpoints = Endpoints(MemoryStorage(), auth="public", limits=an_hour)
+news = endpoints.handle_sync(Request("GET", "/logs", b"follow=1")).body
+print(next(news))
+waiting = gevent.spawn(next, news)
+gevent.sleep(0)
+print(endpoints.handle_sync(Request("GET", "/metrics")).status, waiting.ready())
+waiting.kill()
+news.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", timeout=60, check=False
+    )
+
+    assert done.stdout == "b'\\n'\n200 False\n", done.stderr

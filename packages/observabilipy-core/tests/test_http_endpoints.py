@@ -114,6 +114,8 @@ async def test_health_needs_no_token_and_shows_no_data() -> None:
 class Failing(MemoryStorage):
     """A store whose reads fail after so many items."""
 
+    read_ndjson = None  # type: ignore[assignment] # only what it says itself
+
     def __init__(self, error: Exception, after: int = 0, facts_fail: bool = False) -> None:
         super().__init__()
         self.error = error

@@ -316,6 +316,8 @@ async def test_a_reset_is_told_once_even_when_nothing_is_there() -> None:
 class WritingAfterAPage(MemoryStorage):
     """Somebody who writes just when a page with a filter was read."""
 
+    read_ndjson = None  # type: ignore[assignment] # only what it says itself
+
     async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         async for entry in super().read_logs(query):
             yield entry
@@ -334,6 +336,8 @@ async def test_what_is_written_just_after_an_empty_page_is_on_the_next_one() -> 
 
 class DeletingWhileRead(MemoryStorage):
     """Retention that strikes just when a read begins."""
+
+    read_ndjson = None  # type: ignore[assignment] # only what it says itself
 
     async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         await self.delete_oldest_logs(2)
@@ -356,6 +360,8 @@ async def test_a_gap_that_opens_while_one_reads_is_told() -> None:
 
 class ManyEntries(MemoryStorage):
     """A log far larger than memory should be: 40 MiB, made up while it is read."""
+
+    read_ndjson = None  # type: ignore[assignment] # only what it says itself
 
     async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         for number in range(20_000):

@@ -13,8 +13,13 @@ from observabilipy.storage.memory import MemoryStorage
 ALL = LogsParameters(filters=LogQuery(), after=None, before=None, newest_first=False, limit=1000, kept=())
 
 CURSOR_HINT = "take a cursor from an entry or a Link header"
-AFTER = ("after must be a cursor or 'start'", f"{CURSOR_HINT}, or write after=start to begin at the oldest")
+AFTER = (
+    "after must be a cursor, 'start' or 'now'",
+    f"{CURSOR_HINT}, or write after=start to begin at the oldest, after=now behind the newest",
+)
 BEFORE = ("before must be a cursor", CURSOR_HINT)
+FOLLOW = ("follow must be '1' or '0'", "write follow=1 to be told what comes as it comes")
+FORMAT = ("format must be 'ndjson' or 'json'", "write format=json for one array, or nothing for an entry a line")
 LEVEL = ("level must be a name of 1 to 64 characters, or several with commas", "write level=error,critical")
 LIMIT = (
     "limit must be a whole number from 1 to 10000, or 'all'",
@@ -33,7 +38,7 @@ UNTIL = (
 ONCE = ("this parameter may stand once", "keep one of its values")
 UNKNOWN = (
     "unknown parameter",
-    "known are after, attr.<key>, before, level, limit, min_level, order, q, since, until",
+    "known are after, attr.<key>, before, follow, format, level, limit, min_level, order, q, since, until",
 )
 ENCODING = (
     "a query string must be percent-encoded UTF-8",
@@ -81,6 +86,18 @@ def test_filters_are_read_from_the_query_string(query: bytes, filters: LogQuery)
             b"limit=all&after=start&order=asc",
             LogsParameters(LogQuery(), "start", None, False, None, (("limit", "all"), ("order", "asc"))),
             id="all-from-the-start",
+        ),
+        pytest.param(
+            b"follow=1&after=now&format=ndjson",
+            LogsParameters(
+                LogQuery(), "now", None, False, 1000, (("follow", "1"), ("format", "ndjson")), follow=True, array=False
+            ),
+            id="what-comes",
+        ),
+        pytest.param(
+            b"follow=0&format=json",
+            LogsParameters(LogQuery(), None, None, False, 1000, (("follow", "0"), ("format", "json")), array=True),
+            id="an-array",
         ),
     ],
 )
@@ -153,6 +170,8 @@ def test_a_moment_is_unix_seconds_or_rfc_3339(text: str, seconds: float) -> None
         (b"after=k3f9-9223372036854775808", "after", "k3f9-9223372036854775808", AFTER),
         (b"before=start", "before", "start", BEFORE),
         (b"before=K3F9-7", "before", "K3F9-7", BEFORE),
+        (b"follow=yes", "follow", "yes", FOLLOW),
+        (b"format=JSON", "format", "JSON", FORMAT),
         (b"order=up", "order", "up", ORDER),
         (b"order=DESC", "order", "DESC", ORDER),
         (b"level=", "level", "", LEVEL),
@@ -235,3 +254,53 @@ def test_a_query_string_of_16_kib_with_100_parameters_is_read() -> None:
     query = b"&".join([*pairs, b"q="])
 
     assert len(logs_parameters(query + b"x" * (16_384 - len(query))).filters.attributes) == 99
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "value", "reason", "hint"),
+    [
+        ("before=k3f9-7", "before", "k3f9-7", "it has no end", "leave before out, or read pages by their links"),
+        ("until=5", "until", "5", "it has no end", "leave until out, or read pages by their links"),
+        ("order=desc", "order", "desc", "entries are printed as they come", "leave order out"),
+        (
+            "limit=all",
+            "limit",
+            "all",
+            "limit says with how many of the newest it begins",
+            "write after=start to begin at the oldest",
+        ),
+        (
+            "limit=5&after=start",
+            "limit",
+            "5",
+            "it gives everything that comes after a cursor",
+            "leave limit out, or leave after out",
+        ),
+        (
+            "format=json",
+            "format",
+            "json",
+            "an array is not complete before its end",
+            "leave format out and read a line at a time",
+        ),
+    ],
+)
+async def test_what_makes_no_sense_for_a_follower_is_a_400_that_says_why(
+    query: str, parameter: str, value: str, reason: str, hint: str
+) -> None:
+    endpoints = Endpoints(MemoryStorage(), auth="public")
+
+    response = await endpoints.handle(Request("GET", "/logs", f"follow=1&{query}".encode()))
+
+    assert (response.status, json.loads(b"".join([chunk async for chunk in response.body]))) == (
+        400,
+        {
+            "type": "about:blank",
+            "title": "Bad Request",
+            "status": 400,
+            "detail": f"follow=1 does not go with {parameter}: {reason}",
+            "parameter": parameter,
+            "value": value,
+            "hint": hint,
+        },
+    )

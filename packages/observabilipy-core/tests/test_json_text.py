@@ -2,6 +2,7 @@
 
 import gc
 import json
+import subprocess
 import sys
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
@@ -19,13 +20,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observabilipy.encoding import json_text as module
+from observabilipy.encoding.fast import LINE, PASSTHROUGH
 
 WITH_ORJSON, WITHOUT = orjson.dumps, None
 
 
 def json_text(value: object) -> str:
-    """The text, once it is known to be the same in both ways."""
+    """The text, once it is known to be the same in all ways: with orjson, without, and when all names are known."""
     text = module.json_text(value, WITH_ORJSON)
+    assert module.json_text(value, WITHOUT) == text
     assert module.json_text(value, WITHOUT) == text
     return text
 
@@ -194,6 +197,22 @@ def test_a_mapping_without_end_is_cut_and_leaves_the_others_alone() -> None:
     assert (read["a"]["..."], len(read["a"]), read["b"], read["c"]) == ("...", 10_001, [[1]], 1)
 
 
+def test_the_standard_library_alone_is_enough() -> None:
+    program = "import sys; sys.modules['orjson'] = None; from observabilipy.encoding.fast import *;"
+    program += "from observabilipy.encoding.json_text import *; prepare();"
+    program += "print(prepared(), json_text({'a': [1.5]}), json_text({'a': 1}))"
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == 'None {"a":[1.5]} {"a":1}\n'
+
+
+def test_the_options_are_those_of_orjson() -> None:
+    passthrough = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+    assert (passthrough, passthrough | orjson.OPT_APPEND_NEWLINE) == (PASSTHROUGH, LINE)
+
+
 def test_a_long_list_that_is_shared_is_cut_before_it_fills_the_memory() -> None:
     shared = list(range(60_000))
 
@@ -215,6 +234,15 @@ def test_sets_as_keys_that_share_sets_are_cut_before_they_fill_the_memory() -> N
         one, two = frozenset({one, two}), frozenset({one, two, number})  # type: ignore[arg-type]
 
     assert len(json_text({one: 1})) < 10_000
+
+
+def test_names_without_number_do_not_fill_the_memory() -> None:
+    for number in range(5_000):
+        json_text({f"name {number}": 1, "é" * number: 2})
+
+    json_text({f"name {number}": 1 for number in range(5_000)})
+
+    assert len(module._NAMES) <= 1_024 + 64
 
 
 def test_text_is_not_escaped_beyond_need() -> None:

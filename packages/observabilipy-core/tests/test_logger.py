@@ -71,7 +71,7 @@ async def test_a_timed_block_of_a_cancelled_task_is_no_error() -> None:
 
 
 def test_attributes_may_have_any_name(obs: Observability) -> None:
-    names = {name: 1 for name in ("message", "level", "timestamp", "cursor", "self", "attributes", "name", "exception")}
+    names = dict.fromkeys(("message", "level", "timestamp", "cursor", "self", "attributes", "name", "exception"), 1)
     for call in (obs.info, obs.bind(a=1).info, obs.exception, obs.error):
         call("m", **names)
     with obs.context(**names), obs.timed("m", **names):

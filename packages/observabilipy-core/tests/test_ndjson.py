@@ -98,6 +98,7 @@ def lines_of(entry: LogEntry) -> set[bytes]:
         encode_entry(entry),
         encode_entry(entry, orjson.dumps),
         encode_entry(entry, None),
+        encode_entry(entry, None),  # the names are known now
         encode_stored(entry.cursor, to_micros(entry.timestamp), entry.level, entry.message, attributes),
     }
 

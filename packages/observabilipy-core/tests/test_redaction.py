@@ -301,7 +301,7 @@ def secrets_of(document: object) -> Iterator[object]:
             yield from [value] if name in {"password", "a.token", "cookie", "token"} else secrets_of(value)
     elif isinstance(document, list):
         for item in document:
-            is_pair = isinstance(item, list) and len(item) == 2 and item[0] in {"cookie", "token"}
+            is_pair = isinstance(item, list) and len(item) == 2 and item[0] in ["cookie", "token"]
             yield from [item[1]] if is_pair else secrets_of(item)
 
 

@@ -1,11 +1,8 @@
 """The ring of a worker, from its owner's side."""
 
 import dis
-import errno
 import itertools
-import os
 import signal
-import stat
 import sys
 import threading
 from collections import Counter
@@ -29,7 +26,7 @@ def ring(tmp_path: Path) -> Iterator[Ring]:
 
 
 def make(directory: Path, capacity: int = CAPACITY) -> Ring:
-    return Ring.create(directory, "w1", "host", 1, {}, capacity)
+    return Ring.create(directory, "w1", "host", 1, {}, capacity=capacity)
 
 
 def fill(ring: Ring, length: int = 8) -> list[bytes]:
@@ -216,130 +213,18 @@ def test_confirming_without_a_batch_changes_nothing(ring: Ring) -> None:
     assert (ring._file[:] == before, ring.is_empty) == (True, False)
 
 
-def test_closing_an_empty_ring_removes_it(tmp_path: Path) -> None:
-    ring = make(tmp_path)
-    ring.append(b"12345678")
-    carry_away(ring)
-    ring.close()
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_closing_leaves_a_ring_that_is_not_empty(tmp_path: Path) -> None:
-    ring = make(tmp_path)
-    ring.append(b"12345678")
-    ring.read(1)
-    ring.close()
-
-    assert list(tmp_path.iterdir()) == [tmp_path / "w1.ring"]
-
-
-def test_a_closed_ring_refuses_and_keeps_quiet(tmp_path: Path) -> None:
-    ring = make(tmp_path)
-    ring.append(b"12345678")
-    ring.read(1)
-    ring.intend(1, 32)
-    ring.close()
-    left = (tmp_path / "w1.ring").read_bytes()
-    ring.confirm()
-    ring.close()
-    ring.abandon()
-
-    assert (ring.append(b"more"), ring.read(1)) == (False, [])
-    assert (tmp_path / "w1.ring").read_bytes() == left
-
-
-def test_making_a_ring_keeps_others_out_and_leaves_nothing_else(tmp_path: Path) -> None:
-    directory = tmp_path / "rings"
-    make(directory, 1 << 20)
-    about = (directory / "w1.ring").stat()
-
-    assert [oct(stat.S_IMODE(mode)) for mode in (directory.stat().st_mode, about.st_mode)] == ["0o700", "0o600"]
-    assert list(directory.iterdir()) == [directory / "w1.ring"]
-
-
-@pytest.mark.parametrize("can_allocate", ["yes", "not here", "not on this system"])
-def test_a_ring_has_all_of_its_blocks_from_the_beginning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_allocate: str
-) -> None:
-    def cannot(*_: int) -> None:
-        raise OSError(errno.EOPNOTSUPP, "as NFS says")
-
-    if can_allocate == "not here":
-        monkeypatch.setattr(os, "posix_fallocate", cannot, raising=False)
-    elif can_allocate == "not on this system":
-        monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    ring = make(tmp_path, 3 << 20)
-    about = (tmp_path / "w1.ring").stat()
-
-    assert (about.st_size, about.st_blocks * 512 >= about.st_size) == (ring._layout.file_bytes, True)
-    assert (ring.append(b"works"), payloads(ring)) == (True, [b"works"])
-
-
-@pytest.mark.parametrize("what_is_there", ["a ring", "a link"])
-def test_a_name_that_is_taken_is_refused(tmp_path: Path, what_is_there: str) -> None:
-    directory = tmp_path / "rings"
-    directory.mkdir()
-    if what_is_there == "a ring":
-        first = make(directory)
-        first.append(b"kept")
-    else:
-        (directory / "w1.ring").symlink_to(tmp_path / "elsewhere")
-
-    with pytest.raises(FileExistsError, match="this worker has a ring already: draw another id"):
-        make(directory)
-    assert (len(list(directory.iterdir())), (tmp_path / "elsewhere").exists()) == (1, False)
-
-
-def test_a_ring_that_cannot_be_made_leaves_neither_file_nor_descriptor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    before = os.listdir("/dev/fd")
-    with pytest.raises(OSError, match="No space left"):
-        make(tmp_path)
-
-    assert (list(tmp_path.iterdir()), len(os.listdir("/dev/fd"))) == ([], len(before))
-
-
-def test_closing_and_abandoning_let_go_of_every_descriptor(tmp_path: Path) -> None:
-    before = len(os.listdir("/dev/fd"))
-    make(tmp_path).close()
-    make(tmp_path).abandon()
-
-    assert len(os.listdir("/dev/fd")) == before
-
-
-@pytest.mark.parametrize("capacity", [0, 56, 100])
-def test_a_capacity_that_cannot_be_had_is_named(tmp_path: Path, capacity: int) -> None:
-    with pytest.raises(ValueError, match=f"multiple of 8 and at least 64 bytes, got {capacity}$"):
-        make(tmp_path, capacity)
-
-
-@pytest.mark.parametrize("worker_id", ["", "../elsewhere", "a/b"])
-def test_an_id_that_names_no_file_is_refused(tmp_path: Path, worker_id: str) -> None:
-    with pytest.raises(ValueError, match="the id of a worker names a file, got"):
-        Ring.create(tmp_path / "rings", worker_id, "host", 1, {})
-
-
-def test_without_file_locks_there_is_no_ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ring_module, "LOCKS", False)
-
-    with pytest.raises(OSError, match='needs file locks, which this system lacks: use log_durability="memory"'):
-        make(tmp_path)
-
-
 def test_from_taking_a_place_until_it_is_written_python_changes_no_threads() -> None:
     # It does so after calls and at backward jumps. The one call writes the header.
-    append = next(code for code in ring_module._appending.__code__.co_consts if getattr(code, "co_name", "") == "append")
+    append = next(
+        code for code in ring_module._appending.__code__.co_consts if getattr(code, "co_name", "") == "append"
+    )
     steps = list(dis.get_instructions(append))
     taken = next(number for number, step in enumerate(steps) if step.opname == "STORE_DEREF")
     line = next(step.positions.lineno for step in steps[taken::-1] if step.positions)
     first = next(number for number, step in enumerate(steps) if step.positions and step.positions.lineno == line)
-    switching = [step.opname for step in steps[first:] if step.opname.startswith(("CALL", "JUMP_BACK", "RESUME", "SEND"))]
+    switching = [
+        step.opname for step in steps[first:] if step.opname.startswith(("CALL", "JUMP_BACK", "RESUME", "SEND"))
+    ]
 
     assert switching == ["CALL"]
 

@@ -27,7 +27,7 @@ from observabilipy.logs.ring import Ring
 directory = Path(sys.argv[1])
 
 def make(name="w1", capacity=1 << 20):
-    return Ring.create(directory, name, "host", os.getpid(), {}, capacity)
+    return Ring.create(directory, name, "host", os.getpid(), {}, capacity=capacity)
 
 def say(*words):
     print(*words, flush=True)
@@ -38,7 +38,9 @@ def say(*words):
 def running(directory: Path, script: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """A process with pipes; killed in the end."""
     command = [sys.executable, "-W", "error", "-c", SETUP + textwrap.dedent(script), str(directory), *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
         try:
             yield process
         finally:
@@ -48,6 +50,12 @@ def running(directory: Path, script: str, *arguments: str) -> Iterator["subproce
 def heard(process: "subprocess.Popen[str]") -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
+
+
+def said(process: "subprocess.Popen[str]") -> list[str]:
+    """Everything until it is done."""
+    assert process.stdout is not None
+    return process.stdout.read().splitlines()
 
 
 def tell(process: "subprocess.Popen[str]") -> None:
@@ -237,7 +245,7 @@ def test_a_recovery_that_is_killed_is_repeated_with_the_same_batches(tmp_path: P
             say(batch)
             sys.stdin.readline()
     """
-    recoveries = []
+    recoveries: list[list[str]] = []
     for steps in (1, 2, 3):
         with running(tmp_path, script) as process:
             recoveries.append([])
@@ -279,12 +287,11 @@ def test_of_those_who_recover_at_once_each_ring_has_one(tmp_path: Path) -> None:
                 with leftover:
                     say(leftover.worker_id, len(list(leftover.batches(10))))
                     leftover.remove()
-        say("done")
     """
     with running(tmp_path, script) as one, running(tmp_path, script) as two, running(tmp_path, script) as three:
         for process in (one, two, three):
             tell(process)
-        claimed = [line for process in (one, two, three) for line in iter(lambda process=process: heard(process), "done")]  # type: ignore[misc]
+        claimed = [line for process in (one, two, three) for line in said(process)]
 
     assert (sorted(claimed), list(tmp_path.iterdir())) == (sorted(f"{name} 2" for name in names), [])
 

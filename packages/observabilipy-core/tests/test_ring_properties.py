@@ -20,7 +20,7 @@ CAPACITY = 512
 
 
 def make(directory: Path) -> Ring:
-    return Ring.create(directory, "w1", "host", 7, {}, CAPACITY)
+    return Ring.create(directory, "w1", "host", 7, {}, capacity=CAPACITY)
 
 
 def left_by(ring: Ring, directory: Path) -> Path:
@@ -94,7 +94,7 @@ class RingMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 8), skip_holes=st.booleans())
     def read(self, count: int, skip_holes: bool) -> None:
-        expected = []
+        expected: list[tuple[bytes, int]] = []
         for record in self.waiting:
             if record.begin < self.position:
                 continue

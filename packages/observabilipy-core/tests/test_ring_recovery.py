@@ -23,7 +23,7 @@ CAPACITY = 512
 
 
 def make(directory: Path, worker_id: str = "w1") -> Ring:
-    return Ring.create(directory, worker_id, "host", 7, {"service": "shop", "port": 80}, CAPACITY)
+    return Ring.create(directory, worker_id, "host", 7, {"service": "shop", "port": 80}, capacity=CAPACITY)
 
 
 def left_by(ring: Ring, directory: Path) -> Path:
@@ -63,7 +63,7 @@ def test_a_leftover_says_whose_it_is(tmp_path: Path) -> None:
 
 def test_attributes_of_every_entry_may_be_as_long_as_they_like_and_of_any_kind(tmp_path: Path) -> None:
     base = {"long": "ü" * 5_000, "path": Path("/x"), "lone": "\udc80"}
-    ring = Ring.create(tmp_path, "w1", "host", 1, base, CAPACITY)
+    ring = Ring.create(tmp_path, "w1", "host", 1, base, capacity=CAPACITY)
     appended(ring, b"one")
     ring.close()
 
@@ -173,11 +173,11 @@ def test_recovery_changes_nothing_and_lets_go_of_every_descriptor(tmp_path: Path
     ring = make(tmp_path)
     appended(ring, b"0", b"1", b"2")
     ring.close()
-    before = ((tmp_path / "w1.ring").read_bytes(), len(os.listdir("/dev/fd")))
+    before = ((tmp_path / "w1.ring").read_bytes(), len(list(Path("/dev/fd").iterdir())))
     first, second = recovered(tmp_path, 2), recovered(tmp_path, 2)
 
     assert first == second == [(REST + 1, [b"0", b"1"]), (REST + 2, [b"2"])]
-    assert ((tmp_path / "w1.ring").read_bytes(), len(os.listdir("/dev/fd"))) == before
+    assert ((tmp_path / "w1.ring").read_bytes(), len(list(Path("/dev/fd").iterdir()))) == before
 
 
 def test_a_directory_that_is_not_there_holds_no_leftovers(tmp_path: Path) -> None:
@@ -188,7 +188,10 @@ def test_a_directory_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     told: list[Exception] = []
 
-    assert (list(leftovers(tmp_path / "file", told.append)), [type(each) for each in told]) == ([], [NotADirectoryError])
+    assert (list(leftovers(tmp_path / "file", told.append)), [type(each) for each in told]) == (
+        [],
+        [NotADirectoryError],
+    )
 
 
 def test_what_is_left_of_a_ring_that_was_never_finished_is_removed(tmp_path: Path) -> None:

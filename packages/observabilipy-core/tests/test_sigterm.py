@@ -170,7 +170,7 @@ def test_a_forked_child_does_not_stop_with_its_parent(tmp_path: Path) -> None:
 
 UWSGI = """
 import sys, types
-sys.modules["uwsgi"] = types.SimpleNamespace(opt={})
+sys.modules["uwsgi"] = types.SimpleNamespace(opt={}, worker_id=lambda: 1)
 """
 
 

@@ -11,10 +11,17 @@ from observabilipy.testing import (
     HistoryContract,
     LogStorageContract,
     MetricsStorageContract,
+    NdjsonContract,
     RuntimeStorageContract,
 )
 
 pytestmark = pytest.mark.contract
+
+
+class _WithoutNdjson(InMemoryLogStorage):
+    """One that has the plain port alone."""
+
+    read_ndjson = None  # type: ignore[assignment] # what isinstance takes for missing
 
 
 class TestInMemoryLogs(LogStorageContract):
@@ -35,6 +42,36 @@ class TestMemoryLogs(LogStorageContract):
 class TestPlainLogs(LogStorageContract):
     def make_storage(self, clock: FakeClock) -> PlainStorage:
         return PlainStorage(InMemoryLogStorage(clock=clock))
+
+
+class TestInMemoryNdjson(NdjsonContract):
+    def make_storage(self, clock: FakeClock) -> InMemoryLogStorage:
+        return InMemoryLogStorage(clock=clock)
+
+
+class TestRingBufferNdjson(NdjsonContract):
+    def make_storage(self, clock: FakeClock) -> RingBufferLogStorage:
+        return RingBufferLogStorage(10_000, clock=clock)
+
+
+class TestMemoryNdjson(NdjsonContract):
+    def make_storage(self, clock: FakeClock) -> MemoryStorage:
+        return open_memory("memory://", clock=clock)
+
+
+class TestRingNdjson(NdjsonContract):
+    def make_storage(self, clock: FakeClock) -> MemoryStorage:
+        return open_ring("ring://?entries=5000", clock=clock)
+
+
+class TestPlainNdjson(NdjsonContract):
+    def make_storage(self, clock: FakeClock) -> PlainStorage:
+        return PlainStorage(InMemoryLogStorage(clock=clock))
+
+
+class TestPlainNdjsonOfEntries(NdjsonContract):
+    def make_storage(self, clock: FakeClock) -> PlainStorage:
+        return PlainStorage(_WithoutNdjson(clock=clock))
 
 
 class TestInMemoryMetrics(MetricsStorageContract):

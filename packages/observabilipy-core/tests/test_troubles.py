@@ -21,6 +21,8 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         registry.troubles.failed("maintenance", OSError("no space"))
         registry.troubles.lost("jobs_total", 1)
         registry.troubles.left_out("a is left out beside b")
+        registry.troubles.cut("time")
+        registry.troubles.turned_away("heavy")
 
     assert counted(registry) == {
         ("observabilipy_log_entries_dropped_total", "INFO", "buffer_full"): 6,
@@ -30,6 +32,8 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         ("observabilipy_failures_total", "maintenance"): 2,
         ("observabilipy_samples_dropped_total", "jobs_total"): 2,
         ("observabilipy_families_left_out_total",): 2,
+        ("observabilipy_queries_cut_total", "time"): 2,
+        ("observabilipy_queries_refused_total", "heavy"): 2,
     }
     assert [record.getMessage() for record in caplog.records] == [
         "log entries are dropped (buffer_full); observabilipy_log_entries_dropped_total counts them by level",
@@ -41,6 +45,8 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         "maintenance failed: OSError: no space; observabilipy_failures_total counts it",
         "samples of jobs_total were given up: the storage does not take them",
         "a is left out beside b",
+        "/logs refuses queries for now (heavy): as many are answered as one process may;"
+        " observabilipy_queries_refused_total counts them",
     ]
 
 

@@ -36,6 +36,8 @@ def obs() -> Iterator[Observability]:
 class EndlessLog(InMemoryLogStorage):
     """A log that never comes to its end, and where it is read and let go."""
 
+    read_ndjson = None  # type: ignore[assignment] # only what it says itself
+
     def __init__(self) -> None:
         super().__init__()
         self.loops: list[object] = []

@@ -142,7 +142,10 @@ async def test_the_endpoints_stay_out_of_the_schema_unless_wanted() -> None:
         {},
         {"/metrics": ["get"], "/logs": ["get"]},
     )
-    assert list(documents[1]["/logs"]["get"]["responses"]["200"]["content"]) == ["application/x-ndjson"]
+    assert list(documents[1]["/logs"]["get"]["responses"]["200"]["content"]) == [
+        "application/x-ndjson",
+        "application/json",
+    ]
 
 
 async def test_dependencies_are_asked_before_anything_is_read(obs: Observability) -> None:

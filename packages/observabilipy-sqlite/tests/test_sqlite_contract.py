@@ -11,6 +11,7 @@ from observabilipy.testing import (
     HistoryContract,
     LogStorageContract,
     MetricsStorageContract,
+    NdjsonContract,
     RuntimeStorageContract,
     SharedStorageContract,
 )
@@ -35,6 +36,10 @@ class _Made:
 
 
 class TestSQLiteLogs(_Made, LogStorageContract):
+    pass
+
+
+class TestSQLiteNdjson(_Made, NdjsonContract):
     pass
 
 

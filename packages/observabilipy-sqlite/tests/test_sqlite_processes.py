@@ -1,6 +1,7 @@
 """Several real processes on one file: opening, counting, killing, forking and exiting."""
 
 import asyncio
+import json
 import os
 import sqlite3
 import subprocess
@@ -125,6 +126,47 @@ async def test_a_tail_sees_each_entry_of_other_processes_once_and_in_order(tmp_p
     assert errors == [""] * 3
     assert len(everything) == 900
     assert [entry.cursor for entry in seen] == [entry.cursor for entry in everything]
+
+
+async def test_a_client_that_follows_cursors_sees_each_entry_once_while_four_processes_write_compact_and_delete(
+    tmp_path: Path,
+) -> None:
+    script = """
+        storage, worker = SQLiteStorage(path), sys.argv[2]
+        for sequence in range(1, 151):
+            entries = [LogEntry(sequence, level, f"{worker} {sequence}") for level in ("INFO", "DEBUG", "INFO")]
+            storage.commit(Batch(Worker(worker), sequence, tuple(entries)))
+            if sequence % 7 == 0:
+                asyncio.run(storage.delete_oldest_logs(sequence % 40, "DEBUG"))
+            if sequence % 10 == 0:
+                storage.maintain()
+        storage.close()
+    """
+    storage, other = SQLiteStorage(tmp_path / "obs.db"), SQLiteStorage(tmp_path / "obs.db")
+    workers = [f"w{number}" for number in range(4)]
+    processes = [_start(script, storage.path, worker) for worker in workers]
+    seen: list[dict[str, str]] = []
+    gone = 0
+    after = None
+    running = True
+    while running:
+        running = any(process.poll() is None for process in processes)
+        async for page in storage.read_ndjson(LogQuery(after=after)):
+            after = page.last
+            seen += map(json.loads, page.lines.splitlines())
+        read = sum(line["level"] == "INFO" for line in seen)
+        gone += await other.delete_oldest_logs(read - gone, "INFO")
+    await other.aclose()
+    await storage.aclose()
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    positions = [int(line["cursor"].partition("-")[2]) for line in seen]
+    until_they_were_read = [line["message"] for line in seen if line["level"] == "INFO"]
+
+    assert errors == [""] * 4
+    assert positions == sorted(set(positions))
+    assert {worker: [m for m in until_they_were_read if m.startswith(worker)] for worker in workers} == {
+        worker: [f"{worker} {sequence}" for sequence in range(1, 151) for _ in "12"] for worker in workers
+    }
 
 
 async def test_no_acknowledged_batch_is_lost_or_doubled_by_kill_nine(tmp_path: Path) -> None:

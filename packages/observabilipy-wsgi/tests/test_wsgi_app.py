@@ -140,6 +140,8 @@ def test_reading_the_endpoints_leaves_no_trace(obs: Observability) -> None:
 class EndlessLog(InMemoryLogStorage):
     """A log that never comes to its end, and whether somebody still reads it."""
 
+    read_ndjson = None  # type: ignore[assignment] # only what it says itself
+
     begun = ended = False
 
     async def read_logs(self, query: LogQuery) -> AsyncGenerator[LogEntry, None]:
@@ -171,3 +173,18 @@ def test_a_server_that_refuses_the_start_of_an_answer_leaves_nothing_open() -> N
         pytest.raises(OSError, match="gone"),
     ):
         ObservabilityApp(obs)(http_environ("/logs"), refusing)  # an open event loop would warn, which is an error here
+
+
+def test_an_answer_to_a_follower_begins_before_anything_comes(obs: Observability) -> None:
+    begun: list[str] = []
+
+    def start_response(status: str, *_: object) -> Callable[[bytes], object]:
+        begun.append(status)
+        return lambda chunk: None
+
+    body = iter(validator(ObservabilityApp(obs))(http_environ("/logs", query="follow=1"), start_response))
+    at_once = list(begun)
+    first = next(body)
+    body.close()  # type: ignore[attr-defined] # the validator's iterator has it
+
+    assert (at_once, first) == (["200 OK"], b"\n")

@@ -87,7 +87,8 @@ async def _deliver(response: Response, receive: Receive, send: Send) -> None:
             async for chunk in response.body:
                 if not taken or departure.done():
                     return
-                taken = await _taken(_part(chunk, more=True), send, patience)
+                if chunk:  # else there is nothing to send yet
+                    taken = await _taken(_part(chunk, more=True), send, patience)
             if taken:
                 await _taken(_part(b"", more=False), send, patience)
         finally:

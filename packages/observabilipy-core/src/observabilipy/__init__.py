@@ -1,6 +1,7 @@
 """Observability built into a Python service: metrics and structured logs, kept where the service runs."""
 
-from observabilipy.encoding.exposition import encode_family, encode_metrics
+from typing import TYPE_CHECKING
+
 from observabilipy.encoding.ndjson import encode_entry, encode_logs
 from observabilipy.errors import (
     ConfigurationError,
@@ -13,6 +14,7 @@ from observabilipy.errors import (
 )
 from observabilipy.installation import current, install
 from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
+from observabilipy.lazy import lazy
 from observabilipy.logging_handler import LoggingHandler
 from observabilipy.logs.logger import Logger
 from observabilipy.logs.redaction import ALLOWED_KEYS, SECRET_KEYS, Redaction
@@ -39,13 +41,12 @@ from observabilipy.models import (
 from observabilipy.observability import Observability
 from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
 from observabilipy.runtime import EmbeddedRuntime
-from observabilipy.storage import (
-    InMemoryLogStorage,
-    InMemoryMetricsStorage,
-    RingBufferLogStorage,
-    RingBufferMetricsStorage,
-    open_storage,
-)
+from observabilipy.storage.opening import open_storage
+
+if TYPE_CHECKING:
+    from observabilipy.encoding.exposition import encode_family, encode_metrics
+    from observabilipy.storage.memory_logs import InMemoryLogStorage, RingBufferLogStorage
+    from observabilipy.storage.memory_metrics import InMemoryMetricsStorage, RingBufferMetricsStorage
 
 __all__ = [
     "ALLOWED_KEYS",
@@ -99,3 +100,15 @@ __all__ = [
     "install",
     "open_storage",
 ]
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "InMemoryLogStorage": "observabilipy.storage.memory_logs",
+        "InMemoryMetricsStorage": "observabilipy.storage.memory_metrics",
+        "RingBufferLogStorage": "observabilipy.storage.memory_logs",
+        "RingBufferMetricsStorage": "observabilipy.storage.memory_metrics",
+        "encode_family": "observabilipy.encoding.exposition",
+        "encode_metrics": "observabilipy.encoding.exposition",
+    },
+)

@@ -28,7 +28,7 @@ from observabilipy.models import (
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
 from observabilipy.runtime import EmbeddedRuntime
 from observabilipy.runtime.checks import LogDurability
-from observabilipy.storage import open_storage
+from observabilipy.storage.opening import open_storage
 
 if TYPE_CHECKING:
     from observabilipy.http import Auth, Endpoints
@@ -39,9 +39,9 @@ __all__ = ["Observability"]
 class Observability:
     """Metrics and logs of one service, in one storage.
 
-    ``debug``, ``info``, ``warning``, ``error``, ``critical`` and ``exception`` record log entries,
-    ``timed`` records one for a block, ``bind`` and ``context`` give them attributes; ``counter``, ``gauge`` and ``histogram`` define instruments. Recording touches
-    the memory of this process only; the runtime's thread carries it into the storage.
+    ``debug``, ``info``, ``warning``, ``error``, ``critical`` and ``exception`` record log entries, ``timed`` one for a
+    block, ``bind`` and ``context`` give them attributes; ``counter``, ``gauge`` and ``histogram`` define instruments.
+    Recording touches the memory of this process only; the runtime's thread carries it into the storage.
 
     Args:
         storage: a storage URL (``memory://``, ``ring://?entries=1000&samples=1000``, ``sqlite:///observability.db``),

@@ -1,11 +1,13 @@
 """Retention: (policy, facts, now) -> what to delete. Pure plans, and the loops that carry them out."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import (
+    Clock,
     LevelFacts,
     LevelRetentionPolicy,
     LogFacts,
@@ -19,6 +21,8 @@ __all__ = [
     "DeleteBefore",
     "DeleteOldest",
     "Deletion",
+    "LogRetention",
+    "PatientClock",
     "apply_history_retention",
     "apply_log_retention",
     "plan_history_retention",
@@ -26,6 +30,8 @@ __all__ = [
 ]
 
 _MAX_ROUNDS = 1_000  # a plan that never ends is a bug of a store; what is left over is found by the next application
+_SMALLEST_JUMP = 60.0  # seconds; a clock that gains less between two looks is believed at once
+_PATIENCE = 3_600.0  # seconds; a wrong time that is not put right within the hour is taken for the right one
 _LARGEST_SHARE = 0.9  # what a count limit keeps of a history at most, so that each step gets somewhere
 
 
@@ -46,6 +52,36 @@ class DeleteOldest:
 
 
 Deletion: TypeAlias = DeleteBefore | DeleteOldest
+
+
+class PatientClock:
+    """A clock for deleting by age: it follows another one, but believes a jump ahead only after an hour.
+
+    What was deleted because a clock was wrong for a moment is gone. Who waits loses nothing: after a jump that was
+    right, a suspended machine's say, old entries go an hour later. A jump back is followed at once; it deletes less.
+
+    Args:
+        clock: gives unix seconds.
+        monotonic: gives seconds that never jump.
+    """
+
+    def __init__(self, clock: Clock = time.time, monotonic: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._ahead = clock() - monotonic()  # of the monotonic clock, as far as it is believed
+        self._doubted: tuple[float, float] | None = None  # how far ahead a jump went, and when: monotonic seconds
+
+    def __call__(self) -> float:
+        """Unix seconds."""
+        moment = self._monotonic()
+        ahead = self._clock() - moment
+        if ahead <= self._ahead + _SMALLEST_JUMP:
+            self._ahead, self._doubted = ahead, None
+        elif self._doubted is None or abs(ahead - self._doubted[0]) > _SMALLEST_JUMP:
+            self._doubted = ahead, moment
+        elif moment - self._doubted[1] >= _PATIENCE:
+            self._ahead, self._doubted = ahead, None
+        return moment + self._ahead
 
 
 def plan_log_retention(
@@ -69,22 +105,79 @@ def plan_log_retention(
     return tuple(step for step in steps if step is not None)
 
 
+class LogRetention:
+    """One application of a policy to a log, in slices, so that whoever does it can do something else in between.
+
+    A deletion that fails is not repeated in this application, and keeps no other from its turn.
+
+    Args:
+        storage: the log.
+        policy: what may be kept.
+        now: unix seconds; what is too old is judged by this moment until the end.
+    """
+
+    def __init__(self, storage: LogStoragePort, policy: RetentionPolicy | LevelRetentionPolicy, now: float) -> None:
+        self._storage = storage
+        self._policy = policy
+        self._now = now
+        self._failed: set[str | None] = set()
+        self.deleted = 0
+        """How many entries went, as far as the storage told before it was interrupted."""
+        self.errors: list[Exception] = []
+        """What went wrong."""
+
+    async def work(self, seconds: float | None = None) -> bool:
+        """Take one step for each level. True when nothing is left to do.
+
+        Args:
+            seconds: for all of the steps together; one that takes longer is cancelled, and goes on the next time.
+                None: as long as it takes.
+
+        Raises:
+            StorageUnavailable: the storage does not even say what it holds.
+        """
+        plan = plan_log_retention(self._policy, await self._storage.log_facts(), self._now)
+        steps = [step for step in plan if step.level not in self._failed]
+        before = self.deleted
+        share = None if seconds is None else seconds / max(1, len(steps))
+        interrupted = [await self._take(step, share) for step in steps]
+        return not any(interrupted) and self.deleted == before
+
+    async def _take(self, step: Deletion, seconds: float | None) -> bool:
+        """Whether the step was interrupted."""
+        from asyncio import timeout
+
+        limit = timeout(seconds)
+        try:
+            async with limit:
+                self.deleted += await self._delete(step)
+        except Exception as error:  # noqa: BLE001 - a storage may raise anything; the other levels have their turn
+            if not limit.expired():
+                self._failed.add(step.level)
+                self.errors.append(error)
+        return limit.expired()
+
+    async def _delete(self, step: Deletion) -> int:
+        if isinstance(step, DeleteBefore):
+            return await self._storage.delete_logs_before(step.timestamp, step.level)
+        return await self._storage.delete_oldest_logs(step.count, step.level)
+
+
 async def apply_log_retention(
     storage: LogStoragePort, policy: RetentionPolicy | LevelRetentionPolicy, now: float
 ) -> int:
-    """Delete until the log is within the policy. Gives how many entries went."""
-    deleted = 0
+    """Delete until the log is within the policy. Gives how many entries went.
+
+    Raises:
+        Exception: the first of what the storage raised, when everything else that could be deleted was.
+    """
+    retention = LogRetention(storage, policy, now)
     for _ in range(_MAX_ROUNDS):
-        gone = 0
-        for step in plan_log_retention(policy, await storage.log_facts(), now):
-            if isinstance(step, DeleteBefore):
-                gone += await storage.delete_logs_before(step.timestamp, step.level)
-            else:
-                gone += await storage.delete_oldest_logs(step.count, step.level)
-        if gone == 0:
+        if await retention.work():
             break
-        deleted += gone
-    return deleted
+    for error in retention.errors:
+        raise error
+    return retention.deleted
 
 
 def plan_history_retention(

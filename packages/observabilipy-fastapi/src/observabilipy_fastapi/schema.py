@@ -10,6 +10,7 @@ from fastapi.security.base import SecurityBase
 
 from observabilipy.encoding.exposition import CONTENT_TYPES
 from observabilipy.encoding.ndjson import NDJSON_CONTENT_TYPE
+from observabilipy.http.array import ARRAY_CONTENT_TYPE
 from observabilipy.http.parameters import DEFAULT_LIMIT, MAX_LIMIT
 from observabilipy.http.problems import PROBLEM_CONTENT_TYPE
 from observabilipy.models import LEVELS
@@ -81,10 +82,21 @@ PARAMETERS: Mapping[str, list[_Schema]] = {
         ),
         _parameter(
             "after",
-            "Entries committed after this cursor; `start` begins at the oldest.",
-            {"type": "string", "pattern": f"^(start|{_CURSOR})$"},
+            "Entries committed after this cursor; `start` begins at the oldest, `now` behind the newest.",
+            {"type": "string", "pattern": f"^(start|now|{_CURSOR})$"},
         ),
         _parameter("before", "Entries committed before this cursor.", {"type": "string", "pattern": f"^{_CURSOR}$"}),
+        _parameter(
+            "follow",
+            "Go on with what is committed later, for 25 seconds; an empty line says that nothing came."
+            " Not with `before`, `until`, `order=desc`, `limit=all`, `format=json`, and not with `after` and `limit`.",
+            {"type": "string", "enum": ["0", "1"], "default": "0"},
+        ),
+        _parameter(
+            "format",
+            "An entry a line, or all of them in one array.",
+            {"type": "string", "enum": ["ndjson", "json"], "default": "ndjson"},
+        ),
         _parameter("order", "How they are printed.", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}),
         _parameter("since", "Entries at this moment or later.", _MOMENT),
         _parameter("until", "Entries before this moment.", _MOMENT),
@@ -102,7 +114,7 @@ PARAMETERS: Mapping[str, list[_Schema]] = {
             "Entries that have these attributes: `attr.tier=gold`.",
             {
                 "type": "object",
-                "patternProperties": {r"^attr\..": {"type": "string"}},
+                "patternProperties": {r"^attr\..": {"type": ["string", "number", "boolean", "null"]}},
                 "additionalProperties": False,
             },
             style="form",
@@ -156,7 +168,7 @@ _REFUSALS: _Responses = {
     403: {"description": "Nobody decided yet who may read, or not you", "content": _PROBLEM},
     500: {"description": "The answer could not be made", "content": _PROBLEM},
     503: {
-        "description": "The store cannot be read now",
+        "description": "The store cannot be read now, or too many ask for much at once",
         "content": _PROBLEM,
         "headers": {"Retry-After": _header("Seconds.")},
     },
@@ -171,11 +183,17 @@ RESPONSES: Mapping[str, _Responses] = {
     },
     "/logs": {
         200: {
-            "description": "Log entries, one a line",
-            "content": {NDJSON_CONTENT_TYPE: {"schema": {"type": "string"}}},
+            "description": "Log entries, one a line, or in an array",
+            "content": {
+                NDJSON_CONTENT_TYPE: {"schema": {"type": "string"}},
+                ARRAY_CONTENT_TYPE: {"schema": {"type": "array", "items": {"type": "object"}}},
+            },
             "headers": {
                 "Link": _header("The pages before (`prev`) and after (`next`) this one, RFC 8288."),
                 "X-Observabilipy-Gap": _header("`reset` or `expired`: the cursor fell out of the store."),
+                "X-Observabilipy-Partial": _header(
+                    "`bytes` or `time`: the page ended early; the links go on from there."
+                ),
             },
         },
         **_REFUSALS,

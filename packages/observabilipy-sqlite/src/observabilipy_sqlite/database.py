@@ -1,9 +1,11 @@
 """Database: one connection to the file, opened when it is needed, and again when it must be."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -12,14 +14,17 @@ from urllib.parse import quote
 from observabilipy import process
 from observabilipy.errors import ObservabilityError, StorageUnavailable
 from observabilipy_sqlite import schema
-from observabilipy_sqlite.file import Identity, create_if_missing, identity
+from observabilipy_sqlite.aside import set_aside
+from observabilipy_sqlite.file import Identity, create_if_missing, forget_wal, identity
+from observabilipy_sqlite.room import drop_ballast, hold_ballast, room_at
 
 __all__ = ["Database"]
 
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 5.0
-_MAX_WAL_BYTES = 8 * 1024 * 1024  # of a store that nobody maintains; with a runtime the WAL stays far below
+_DOUBT_SECONDS = 60.0  # two errors that are further apart are no evidence of a damaged file
+_AS_LARGE_AS_IT_GETS = 2**32 - 2  # pages (sqlite.org/pragma.html#pragma_max_page_count)
 
 # Connections of a parent process that could not be closed before the fork. Closing one here, or letting it be
 # collected, could delete files that the parent works with, so they are kept for ever.
@@ -43,7 +48,12 @@ class Database:
         self._pid = os.getpid()
         self._lock = threading.Lock()  # guards the connection: one transaction at a time
         self._connection: sqlite3.Connection | None = None
-        self._identity: Identity | None = None
+        self._identity: Identity | None = None  # of the file that the connection is on
+        self._wal: Identity | None = None  # of its -wal
+        self._tried: Identity | None = None  # the file that was last opened, or tried to
+        self._ours: Identity | None = None  # the file that was last read as one of ours
+        self._doubted: tuple[Identity | None, float] | None = None  # the file that seemed damaged, and when (monotonic)
+        self._grows = True
         self._paused = False
 
     def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -64,20 +74,20 @@ class Database:
             StorageUnavailable: nothing was written; the message says why.
         """
         with self._owned_lock():
-            result = self._transaction("BEGIN IMMEDIATE", function)
-            if self._wal_bytes() > _MAX_WAL_BYTES:
-                with contextlib.suppress(StorageUnavailable):  # the write is done; the next one tries again
-                    self._transaction("BEGIN IMMEDIATE", self._checkpoint)
+            result = self._with_ballast(lambda: self._write(function))
+            if self._wal_bytes() > room_at(self.path).share:  # nobody maintains the store, or much is written
+                self._is_checkpointed()  # or not: the write is done, and the next one tries again
             return result
 
     def checkpoint(self) -> None:
-        """Copy the write-ahead log into the database, as far as no reader needs it.
+        """Copy the write-ahead log into the database, as far as no reader needs it, and see to the ballast.
 
         Raises:
             StorageUnavailable: see ``write``.
         """
         with self._owned_lock():
-            self._transaction("BEGIN IMMEDIATE", self._checkpoint)
+            self._with_ballast(lambda: self._write(self._checkpoint))
+            hold_ballast(self.path, self._wal_bytes())
 
     def close(self) -> None:
         """Close the connection, unless a transaction runs for longer than anybody should wait. May be called again."""
@@ -117,6 +127,65 @@ class Database:
         self.forget()
         return self._lock
 
+    def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._transaction("BEGIN IMMEDIATE", lambda connection: function(self._bounded(connection)))
+        except StorageUnavailable as error:
+            if _name(error.__cause__).startswith(_DAMAGED):
+                self._doubt(error)
+            raise
+
+    def _bounded(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Let the file grow only while the disk has room for that."""
+        grows = not room_at(self.path).is_low
+        if grows != self._grows:
+            # The least that SQLite takes is the number of pages that there are.
+            connection.execute(f"PRAGMA max_page_count = {_AS_LARGE_AS_IT_GETS if grows else 1}")
+            self._grows = grows
+        return connection
+
+    def _with_ballast(self, work: Callable[[], T]) -> T:
+        """Do it; if that fails for the lack of room, once more without the ballast."""
+        try:
+            return work()
+        except StorageUnavailable as error:
+            if not self._gains_room(error):
+                raise
+        return work()
+
+    def _gains_room(self, error: StorageUnavailable) -> bool:
+        room = room_at(self.path)
+        if not (room.is_low and (room.is_gone or _name(error.__cause__).startswith("SQLITE_FULL"))):
+            return False
+        # Where the WAL can still be copied, its own blocks are room enough for what makes the database no larger.
+        if (self._is_checkpointed() and not room.is_gone) or not drop_ballast(self.path):
+            return False
+        self._is_checkpointed()
+        return True
+
+    def _is_checkpointed(self) -> bool:
+        try:
+            self._write(self._checkpoint)
+        except StorageUnavailable:
+            return False
+        return True
+
+    def _doubt(self, error: StorageUnavailable) -> None:
+        """A file of which two connections, one after the other, say that it is damaged is set aside.
+
+        Only writing leads here: a page that nobody but readers need does not stop anything.
+        """
+        file, now = self._tried, time.monotonic()
+        doubted, self._doubted = self._doubted, (file, now)
+        if file is None or doubted is None or doubted[0] != file or now - doubted[1] > _DOUBT_SECONDS:
+            return
+        self._close()
+        target = set_aside(self.path, file, known=file == self._ours)
+        if target is not None:
+            logging.getLogger("observabilipy").warning(
+                "%s is damaged and was set aside as %s; a new one is made: %s", self.path, target.name, error.__cause__
+            )
+
     def _transaction(self, begin: str, function: Callable[[sqlite3.Connection], T]) -> T:
         try:
             connection = self._current()
@@ -135,12 +204,19 @@ class Database:
     def _current(self) -> sqlite3.Connection:
         """The connection, on the file that the path names now."""
         if self._connection is not None and identity(self.path) != self._identity:
+            if self._wal is not None:
+                forget_wal(self.path, self._wal)  # while it is open: afterwards another file may have its inode
             self._close()  # SQLite sees that the file moved, and leaves the files of the new one alone
         if self._connection is None:
             create_if_missing(self.path)
-            found = identity(self.path)
+            self._tried = identity(self.path)
             self._connection = self._open()
-            self._identity = found
+            self._identity = self._ours = self._tried
+            self._wal = identity(Path(f"{self.path}-wal"))
+            self._grows = True
+            if identity(self.path) != self._identity:  # its -wal may be that of another file
+                self._close()
+                raise StorageUnavailable(f"{self.path} was replaced while it was opened: repeat the call")
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
@@ -192,7 +268,7 @@ class Database:
 
     def _trouble(self, error: sqlite3.Error) -> ObservabilityError:
         """The error to raise instead, and a fresh connection next time if this one may be broken."""
-        name = getattr(error, "sqlite_errorname", "")
+        name = _name(error)
         if not name.startswith(_HARMLESS):
             self._close()
         if isinstance(error, _DEFECTS):
@@ -202,15 +278,21 @@ class Database:
 
 
 _HARMLESS = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_INTERRUPT")  # a full disk must not cost the readers their connection
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _DEFECTS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 _REMEDIES = {
     "SQLITE_BUSY": "another process holds the file for long",
     "SQLITE_FULL": "the disk is full, free some space",
     "SQLITE_READONLY": "make the file and its directory writable",
     "SQLITE_CANTOPEN": "make the file and its directory readable and writable",
+    "SQLITE_IOERR": "look at the disk, it may be full or failing",
     "SQLITE_CORRUPT": "move the file away together with its -wal and -shm, a new one is made",
     "SQLITE_NOTADB": "move the file away, a new one is made",
 }
+
+
+def _name(error: BaseException | None) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))
 
 
 def _kept_for_ever(connection: sqlite3.Connection) -> None:

@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows has no flock: there, two first workers may meet, and SQLite's own locks decide
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Identity", "create_if_missing", "identity"]
+__all__ = ["Identity", "create_if_missing", "forget_wal", "identity", "making_files"]
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: whether a path still names the file that was opened."""
@@ -48,20 +48,41 @@ def create_if_missing(path: Path) -> None:
     """
     try:
         if identity(path) is None:
-            with _creation, _directory_lock(path.parent):
+            with making_files(path.parent):
                 if identity(path) is None:
                     _create(path)
     except OSError as error:
         raise StorageUnavailable(f"cannot create {path}: {_reason(path, error)}") from error
 
 
+def forget_wal(path: Path, wal: Identity) -> None:
+    """Another file was put in the place of a database: delete the -wal that it left behind, if it is still that one.
+
+    The newcomer would take it for its own, and be overwritten with pages of the other.
+    """
+    with contextlib.suppress(OSError), making_files(path.parent):
+        if identity(Path(f"{path}-wal")) == wal:
+            _delete_companions(path)
+
+
+@contextlib.contextmanager
+def making_files(directory: Path) -> Iterator[None]:
+    """Let one thread of one process at a time make, rename or delete the files of databases in a directory."""
+    with _creation, _directory_lock(directory):
+        yield
+
+
 def _create(path: Path) -> None:
     # Left behind by a database that somebody deleted. Other workers may still have them open; a new database that
     # shared their -shm would read a WAL that is not its own.
-    for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    _delete_companions(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     os.close(os.open(path, flags, 0o600))
+
+
+def _delete_companions(path: Path) -> None:
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -3,36 +3,48 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from typing import TypeAlias
 
 from observabilipy.encoding.json_text import json_text
-from observabilipy.models import LevelFacts, LogEntry, LogFacts, from_micros, level_name, to_micros
+from observabilipy.models import RANKS, LevelFacts, LogEntry, LogFacts, from_micros, to_micros
+from observabilipy_sqlite.values import escaped, unescaped
 
-__all__ = ["DELETE_STEP", "Row", "append", "delete_before", "delete_oldest", "ends", "facts", "generation", "rows_of"]
+__all__ = ["Row", "append", "delete", "ends", "facts", "generation", "rows_of"]
 
-Row: TypeAlias = tuple[int, str, str, str, int]
-"""Timestamp in microseconds, level, message, attributes as JSON text, bytes."""
-
-DELETE_STEP = 5_000
-"""Rows that one transaction deletes, so that writers wait for some milliseconds at most."""
+Row: TypeAlias = tuple[int, str, int, str, str]
+"""Timestamp in microseconds, level, bytes, message, attributes as JSON text; level and message are escaped."""
 
 
 def rows_of(entries: Iterable[LogEntry]) -> list[Row]:
     """What is stored of entries; to be made before the transaction, which holds the write lock."""
     rows = []
     for entry in entries:
-        attributes = json_text(entry.attributes)
+        attributes = entry.attributes_json
+        if attributes is None:
+            attributes = json_text(entry.attributes)
         size = len(entry.message.encode()) + len(attributes.encode())
-        rows.append((to_micros(entry.timestamp), entry.level, entry.message, attributes, size))
+        level = entry.level if entry.level in RANKS else escaped(entry.level)
+        rows.append((to_micros(entry.timestamp), level, size, escaped(entry.message), attributes))
     return rows
 
 
+_INSERT = "INSERT INTO log (timestamp, level, bytes, message, attributes) VALUES "
+_ONE = "(?, ?, ?, ?, ?)"
+_MANY = 50
+_INSERT_MANY = _INSERT + ", ".join([_ONE] * _MANY)
+
+
 def append(connection: sqlite3.Connection, rows: list[Row]) -> None:
-    """Store rows at the next positions."""
-    connection.executemany(
-        "INSERT INTO log (timestamp, level, message, attributes, bytes) VALUES (?, ?, ?, ?, ?)", rows
-    )
-    _count(connection, [(level, size) for _, level, _, _, size in rows], 1)
+    """Store rows at the next positions.
+
+    Many in one statement, because each statement writes the last position down (AUTOINCREMENT): two thirds of the time.
+    """
+    together = len(rows) - len(rows) % _MANY
+    for start in range(0, together, _MANY):
+        connection.execute(_INSERT_MANY, list(chain.from_iterable(rows[start : start + _MANY])))
+    connection.executemany(_INSERT + _ONE, rows[together:])
+    _count(connection, [(level, size) for _, level, size, _, _ in rows], 1)
 
 
 def generation(connection: sqlite3.Connection) -> str:
@@ -52,7 +64,7 @@ def facts(connection: sqlite3.Connection) -> LogFacts:
     """Everything that is known of the log without reading it."""
     known = ends(connection)
     levels = {
-        name: LevelFacts(count, from_micros(oldest), from_micros(newest), size)
+        unescaped(name): LevelFacts(count, from_micros(oldest), from_micros(newest), size)
         for name, count, size, oldest, newest in connection.execute(
             "SELECT name, count, bytes, (SELECT min(timestamp) FROM log WHERE level = name),"
             " (SELECT max(timestamp) FROM log WHERE level = name) FROM level ORDER BY name"
@@ -61,26 +73,12 @@ def facts(connection: sqlite3.Connection) -> LogFacts:
     return LogFacts(known.generation, known.oldest, known.upcoming, levels)
 
 
-def delete_before(connection: sqlite3.Connection, timestamp: float, level: str | None) -> int:
-    """Delete at most ``DELETE_STEP`` entries older than unix seconds. Gives how many went."""
-    where, parameters = _of_level(level)
-    return _delete(connection, f"timestamp < ? AND {where}", [to_micros(timestamp), *parameters], DELETE_STEP)
-
-
-def delete_oldest(connection: sqlite3.Connection, count: int, level: str | None) -> int:
-    """Delete the oldest entries by position, at most ``DELETE_STEP`` and at most ``count``. Gives how many went."""
-    where, parameters = _of_level(level)
-    return _delete(connection, f"{where} ORDER BY position", parameters, min(count, DELETE_STEP))
-
-
-def _of_level(level: str | None) -> tuple[str, list[object]]:
-    return ("TRUE", []) if level is None else ("level = ?", [level_name(level)])
-
-
-def _delete(connection: sqlite3.Connection, which: str, parameters: list[object], limit: int) -> int:
+def delete(connection: sqlite3.Connection, positions: list[int]) -> int:
+    """Delete the entries at these positions, as far as they are still there. Gives how many went."""
+    marks = ",".join("?" * len(positions))
     gone = connection.execute(
-        f"DELETE FROM log WHERE position IN (SELECT position FROM log WHERE {which} LIMIT ?) RETURNING level, bytes",  # noqa: S608 - text from this module alone
-        (*parameters, max(limit, 0)),
+        f"DELETE FROM log WHERE position IN ({marks}) RETURNING level, bytes",  # noqa: S608 - question marks
+        positions,
     ).fetchall()
     _count(connection, gone, -1)
     connection.execute("DELETE FROM level WHERE count = 0")

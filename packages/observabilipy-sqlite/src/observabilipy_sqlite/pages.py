@@ -1,31 +1,20 @@
-"""Reading the log page by page: each page is one short transaction, and none is open while a reader thinks."""
+"""Where to read in the log: a stretch at a time, so that each transaction is short, and what it gives is small."""
 
-import json
 import sqlite3
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from observabilipy.models import (
-    RANKS,
-    Cursor,
-    LogEntry,
-    LogQuery,
-    from_micros,
-    level_rank,
-    parse_cursor,
-    resume,
-    to_micros,
-)
-from observabilipy_sqlite.logs import ends
+from observabilipy.models import LogQuery, parse_cursor, resume
+from observabilipy_sqlite.conditions import condition, within_time
+from observabilipy_sqlite.logs import ends, generation
 
-__all__ = ["Span", "StoredRow", "count_whole", "entries_of", "matching", "page", "page_limit", "span"]
+__all__ = ["Selection", "Span", "Stretch", "ahead", "begin", "count", "go_on", "rest", "selection", "stretch"]
 
-StoredRow: TypeAlias = tuple[int, int, str, str, str]
-"""Position, timestamp in microseconds, level, message, attributes as JSON text."""
+Selection: TypeAlias = tuple[str, list[object]]
+"""A SELECT, and its parameters."""
 
-_PAGE_ROWS = 1_000
-_PAGE_POSITIONS = 20_000  # where few rows match, a page ends here: looking at each must stay a short transaction
+_POSITIONS = 20_000  # looked at in one transaction where few rows match; 2 to 8 ms
+_INDEX_ROWS = 100_000  # looked at in the index over time, to leave out what lies before and after; 5 to 10 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +26,16 @@ class Span:
     high: int
 
 
-def span(connection: sqlite3.Connection, query: LogQuery) -> Span:
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Positions to be read next, with so many rows that SQL says match."""
+
+    low: int
+    high: int
+    rows: int
+
+
+def begin(connection: sqlite3.Connection, query: LogQuery) -> Span:
     """Where the query begins and ends, as things are now: entries that come later are not read."""
     known = ends(connection)
     low, high = known.oldest, known.upcoming
@@ -47,98 +45,86 @@ def span(connection: sqlite3.Connection, query: LogQuery) -> Span:
     if query.before is not None:
         before = parse_cursor(query.before)
         high = min(high, before.position) if before.generation == known.generation else low
-    if query.since is not None or query.until is not None:
-        condition, parameters = _within(query)
-        first, last = connection.execute(
-            f"SELECT min(position), max(position) FROM log WHERE {condition}",  # noqa: S608 - our own text
-            parameters,
-        ).fetchone()
-        low, high = (low, low) if first is None else (max(low, first), min(high, last + 1))
+    if high - low > _POSITIONS and (query.since is not None or query.until is not None):
+        low, high = _within_time(connection, query, low, high)
     return Span(known.generation, low, max(low, high))
 
 
-def page(connection: sqlite3.Connection, query: LogQuery, todo: Span, limit: int) -> tuple[list[StoredRow], Span]:
-    """The next rows that may match, at most ``limit``, in the query's order; and what is left after them."""
+def go_on(connection: sqlite3.Connection, todo: Span) -> Span:
+    """What is still to be read; nothing in another file that has taken the place of the first one."""
+    return todo if generation(connection) == todo.generation else Span(todo.generation, todo.low, todo.low)
+
+
+def _within_time(connection: sqlite3.Connection, query: LogQuery, low: int, high: int) -> tuple[int, int]:
+    """The same positions, without those before and after the time, unless that takes long to find out."""
+    where, parameters = within_time(query)
+    seen, first, last = connection.execute(
+        "SELECT count(*), min(position), max(position)"  # noqa: S608 - our own text
+        f" FROM (SELECT position FROM log WHERE {where} LIMIT {_INDEX_ROWS})",
+        parameters,
+    ).fetchone()
+    if seen == _INDEX_ROWS:
+        return low, high
+    return (max(low, first), min(high, last + 1)) if seen else (low, low)
+
+
+def ahead(connection: sqlite3.Connection, query: LogQuery, todo: Span) -> Stretch:
+    """The positions to look at next, beyond what was deleted; all of them when nothing is left there."""
     down = query.order == "desc"
-    # Jump over what was deleted.
     (start,) = connection.execute(
         f"SELECT {'max' if down else 'min'}(position) FROM log WHERE position >= ? AND position < ?",  # noqa: S608
         (todo.low, todo.high),
     ).fetchone()
     if start is None:
-        return [], Span(todo.generation, todo.low, todo.low)
-    low = max(todo.low, start - _PAGE_POSITIONS + 1) if down else start
-    high = start + 1 if down else min(todo.high, start + _PAGE_POSITIONS)
-    condition, parameters = _condition(query)
-    most = min(limit, _PAGE_ROWS)
-    rows: list[StoredRow] = connection.execute(
-        # NOT INDEXED: the rowid alone gives the order without sorting.
-        "SELECT position, timestamp, level, message, attributes FROM log NOT INDEXED"  # noqa: S608 - our own text
-        f" WHERE position >= ? AND position < ? AND {condition}"
-        f" ORDER BY position {'DESC' if down else 'ASC'} LIMIT ?",
-        (low, high, *parameters, most),
-    ).fetchall()
-    full = len(rows) == most
+        return Stretch(todo.low, todo.high, 0)
     if down:
-        return rows, Span(todo.generation, todo.low, rows[-1][0] if full else low)
-    return rows, Span(todo.generation, rows[-1][0] + 1 if full else high, todo.high)
+        return Stretch(max(todo.low, start - _POSITIONS + 1), start + 1, _POSITIONS)
+    return Stretch(start, min(todo.high, start + _POSITIONS), _POSITIONS)
 
 
-def page_limit(query: LogQuery, left: int | None) -> int:
-    """How many rows to ask for: no more than are wanted, where SQL alone decides which match."""
-    return _PAGE_ROWS if left is None or query.text or query.attributes else left
+def stretch(connection: sqlite3.Connection, query: LogQuery, todo: Span, *, most_rows: int, most_bytes: int) -> Stretch:
+    """What to read next: at most so many rows, and so many bytes of text or one row or somewhat more."""
+    near = ahead(connection, query, todo)
+    rows = min(near.rows, most_rows)
+    down = query.order == "desc"
+    while rows > 0:
+        select, parameters = selection(query, Stretch(near.low, near.high, rows), "position, bytes")
+        seen, last, size = connection.execute(
+            f"SELECT count(*), {'min' if down else 'max'}(position), sum(bytes) FROM ({select})",  # noqa: S608
+            parameters,
+        ).fetchone()
+        if seen > 1 and size > 2 * most_bytes:
+            rows = max(1, seen * most_bytes // size)
+        elif seen < rows:
+            return Stretch(near.low, near.high, seen)
+        else:
+            return Stretch(last, near.high, seen) if down else Stretch(near.low, last + 1, seen)
+    return near
 
 
-def matching(query: LogQuery, rows: list[StoredRow]) -> list[StoredRow]:
-    """Those that match in every respect."""
-    if not query.text and not query.attributes:
-        return rows
-    accepts = query.predicate()
-    return [row for row in rows if accepts(*row[1:])]
+def rest(query: LogQuery, todo: Span, done: Stretch) -> Span:
+    """What is left after a stretch."""
+    if query.order == "desc":
+        return Span(todo.generation, todo.low, done.low)
+    return Span(todo.generation, done.high, todo.high)
 
 
-def entries_of(generation: str, rows: list[StoredRow]) -> list[LogEntry]:
-    """Rows as entries with their cursors."""
-    return [
-        LogEntry(
-            from_micros(micros),
-            level,
-            message,
-            json.loads(attributes),
-            cursor=str(Cursor(generation, position)),
-        )
-        for position, micros, level, message, attributes in rows
-    ]
+def selection(query: LogQuery, wanted: Stretch, columns: str) -> Selection:
+    """The rows of a stretch that SQL says match, in the query's order."""
+    where, parameters = condition(query)
+    return (
+        # NOT INDEXED: the rowid alone gives the order without sorting.
+        f"SELECT {columns} FROM log NOT INDEXED WHERE position >= ? AND position < ? AND {where}"  # noqa: S608
+        f" ORDER BY position {'DESC' if query.order == 'desc' else 'ASC'} LIMIT ?",
+        [wanted.low, wanted.high, *parameters, wanted.rows],
+    )
 
 
-def count_whole(connection: sqlite3.Connection) -> int:
-    """How many entries there are, without reading them."""
-    (count,) = connection.execute("SELECT coalesce(sum(count), 0) FROM level").fetchone()
-    return int(count)
-
-
-def _condition(query: LogQuery) -> tuple[str, list[object]]:
-    """Time and level as SQL; text and attributes are matched by ``LogQuery.predicate``."""
-    time, parameters = _within(query)
-    conditions = [time]
-    if query.levels is not None:
-        conditions.append(f"level IN ({_marks(query.levels)})")
-        parameters.extend(query.levels)
-    if query.min_level is not None:
-        # Names outside the five rank as INFO, so it is the five that are listed, those wanted or those not.
-        rank = level_rank(query.min_level)
-        unwanted = rank <= RANKS["INFO"]
-        names = [name for name in RANKS if (RANKS[name] < rank) is unwanted]
-        conditions.append(f"level {'NOT IN' if unwanted else 'IN'} ({_marks(names)})")
-        parameters.extend(names)
-    return " AND ".join(conditions), parameters
-
-
-def _within(query: LogQuery) -> tuple[str, list[object]]:
-    since = -(2**63) if query.since is None else to_micros(query.since)
-    until = 2**63 - 1 if query.until is None else to_micros(query.until)
-    return "timestamp >= ? AND timestamp < ?", [since, until]
-
-
-def _marks(values: Collection[str]) -> str:
-    return ", ".join("?" * len(values))
+def count(connection: sqlite3.Connection, query: LogQuery, near: Stretch) -> int:
+    """How many rows of a stretch SQL says match."""
+    where, parameters = condition(query)
+    (matched,) = connection.execute(
+        f"SELECT count(*) FROM log NOT INDEXED WHERE position >= ? AND position < ? AND {where}",  # noqa: S608
+        (near.low, near.high, *parameters),
+    ).fetchone()
+    return int(matched)

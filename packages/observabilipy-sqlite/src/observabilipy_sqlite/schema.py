@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from observabilipy.errors import ConfigurationError, StorageUnavailable
 
-__all__ = ["BUSY_SECONDS", "Synchronous", "check_library", "prepare"]
+__all__ = ["BUSY_SECONDS", "Synchronous", "check_library", "is_ours", "prepare"]
 
 Synchronous: TypeAlias = Literal["normal", "full"]
 """When SQLite waits for the disk: at checkpoints, or at every commit."""
@@ -38,17 +38,17 @@ CREATE TABLE meta (generation TEXT NOT NULL) STRICT;
 CREATE TABLE log (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     timestamp INTEGER NOT NULL,             -- microseconds
-    level TEXT NOT NULL,
-    message TEXT NOT NULL,
-    attributes TEXT NOT NULL,               -- a JSON object
-    bytes INTEGER NOT NULL                  -- of message and attributes in UTF-8
+    level TEXT NOT NULL,                    -- as within a JSON string
+    bytes INTEGER NOT NULL,                 -- of message and attributes in UTF-8; before them, to be read without them
+    message TEXT NOT NULL,                  -- as within a JSON string: lines of NDJSON are put together by SQL
+    attributes TEXT NOT NULL                -- a JSON object
 ) STRICT;
 CREATE INDEX log_by_time ON log (timestamp);
 CREATE INDEX log_by_level ON log (level, timestamp);
 
 -- What the log holds, changed in the same transactions: counting must not read the log.
 CREATE TABLE level (
-    name TEXT PRIMARY KEY,
+    name TEXT PRIMARY KEY,                  -- as within a JSON string
     count INTEGER NOT NULL,
     bytes INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -150,6 +150,15 @@ def prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
     connection.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
     if version == 0:
         _create(connection)
+
+
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether the header of a database says so, however damaged the rest may be."""
+    try:
+        connection.execute("PRAGMA writable_schema = ON")  # SQLite then reads a file that is shorter than it should be
+        return bool(connection.execute("PRAGMA application_id").fetchone() == (_APPLICATION_ID,))
+    except sqlite3.Error:
+        return False
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -4,11 +4,12 @@ import asyncio
 import dataclasses
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeAlias, TypeVar, get_args
 
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import (
@@ -24,10 +25,12 @@ from observabilipy.models import (
     SeriesHistory,
     to_micros,
 )
-from observabilipy.ports import Batch, CommitReport, Worker
-from observabilipy_sqlite import families, history, logs, pages, totals, workers
+from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
+from observabilipy_sqlite import families, history, logs, reading, totals, workers
 from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Database
+from observabilipy_sqlite.deletion import Deletion
+from observabilipy_sqlite.pages import Span
 from observabilipy_sqlite.schema import Synchronous
 
 __all__ = ["DEFAULT_MAX_BYTES", "SQLiteStorage"]
@@ -38,6 +41,9 @@ DEFAULT_MAX_BYTES = 1024**3
 """Bytes of log that are kept unless a retention policy says otherwise: 1 GiB."""
 
 _DAY = 86_400.0
+_GAP_SECONDS = 0.005  # between two steps of deleting: without it, others waited for the lock until all was deleted
+
+_Reads: TypeAlias = Callable[[Database, LogQuery, Span | None, int], reading.Part[T]]
 
 
 class SQLiteStorage:
@@ -74,11 +80,17 @@ class SQLiteStorage:
         self._database = Database(file, synchronous)
         self._async_database = Database(file, synchronous)
         self._courier = Courier(self._async_database)
+        self._deletion = Deletion(self._async_database)
 
     @property
     def path(self) -> Path:
         """The file, absolute."""
         return self._database.path
+
+    @property
+    def ring_directory(self) -> Path:
+        """Beside the file: where workers with ``log_durability="crash"`` keep what is not committed yet."""
+        return Path(f"{self.path}-rings")
 
     @property
     def default_log_retention(self) -> RetentionPolicy:
@@ -98,26 +110,26 @@ class SQLiteStorage:
         if rows:
             await self._write(partial(logs.append, rows=rows))
 
-    async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
-        """Entries in commit order; each page is a transaction of its own."""
-        todo = await self._read(partial(pages.span, query=query))
-        left = query.limit
-        while todo.low < todo.high and left != 0:
-            entries, todo = await self._courier.carry(partial(self._page, query, todo, left))
-            for entry in entries[:left]:
-                yield entry
-            left = None if left is None else max(0, left - len(entries))
+    def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
+        """Entries in commit order; every few hundred are a transaction of their own."""
+        return self._parts(reading.entries, query)
+
+    def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
+        """The same entries as lines of NDJSON."""
+        return self._parts(reading.ndjson, query)
 
     async def count_logs(self, query: LogQuery) -> int:
         """How many entries ``read_logs`` would give."""
         if query.plain and (query.after, query.before, query.limit) == (None, None, None):
-            return await self._read(pages.count_whole)
-        todo = await self._read(partial(pages.span, query=query))
-        count = 0
-        while todo.low < todo.high and (query.limit is None or count < query.limit):
-            rows, todo = await self._courier.carry(partial(self._rows, query, todo, None))
-            count += len(rows)
-        return count if query.limit is None else min(count, query.limit)
+            return await self._read(reading.count_whole)
+        most = sys.maxsize if query.limit is None else query.limit
+        number = 0
+        todo: Span | None = None
+        while number < most and (todo is None or todo.low < todo.high):
+            part = await self._courier.carry(partial(reading.count, self._async_database, query, todo))
+            number += part.entries
+            todo = part.rest
+        return min(number, most)
 
     async def log_facts(self) -> LogFacts:
         """Per level count, oldest, newest and bytes; the generation and where the log begins and ends."""
@@ -125,18 +137,20 @@ class SQLiteStorage:
 
     async def delete_logs_before(self, timestamp: float, level: str | None = None) -> int:
         """Delete entries older than unix seconds, in steps that hold no writer back."""
-        gone = step = await self._write(partial(logs.delete_before, timestamp=timestamp, level=level))
-        while step == logs.DELETE_STEP:
-            step = await self._write(partial(logs.delete_before, timestamp=timestamp, level=level))
+        gone, goes_on = 0, True
+        while goes_on:
+            step, goes_on = await self._courier.carry(partial(self._deletion.before, timestamp, level))
             gone += step
+            await asyncio.sleep(_GAP_SECONDS if step else 0)
         return gone
 
     async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
         """Delete the entries committed first, in steps that hold no writer back."""
-        gone = step = await self._write(partial(logs.delete_oldest, count=count, level=level))
-        while step == logs.DELETE_STEP:
-            step = await self._write(partial(logs.delete_oldest, count=count - gone, level=level))
+        gone, goes_on = 0, True
+        while goes_on and gone < count:
+            step, goes_on = await self._courier.carry(partial(self._deletion.oldest, count - gone, level))
             gone += step
+            await asyncio.sleep(_GAP_SECONDS if step else 0)
         return gone
 
     # Metrics
@@ -261,16 +275,18 @@ class SQLiteStorage:
     async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return await self._courier.carry(partial(self._async_database.write, function))
 
-    # The three below run on the courier's thread. What needs no snapshot comes after the transaction.
+    async def _parts(self, read: _Reads[T], query: LogQuery) -> AsyncIterator[T]:
+        """What a query gives, a trip to the file at a time."""
+        left = sys.maxsize if query.limit is None else query.limit
+        todo: Span | None = None
+        while left > 0 and (todo is None or todo.low < todo.high):
+            part = await self._courier.carry(partial(read, self._async_database, query, todo, left))
+            left -= part.entries
+            todo = part.rest
+            for item in part.items:
+                yield item
 
-    def _rows(self, query: LogQuery, todo: pages.Span, left: int | None) -> tuple[list[pages.StoredRow], pages.Span]:
-        limit = pages.page_limit(query, left)
-        rows, rest = self._async_database.read(partial(pages.page, query=query, todo=todo, limit=limit))
-        return pages.matching(query, rows), rest
-
-    def _page(self, query: LogQuery, todo: pages.Span, left: int | None) -> tuple[list[LogEntry], pages.Span]:
-        rows, rest = self._rows(query, todo, left)
-        return pages.entries_of(todo.generation, rows), rest
+    # Runs on the courier's thread.
 
     def _frames(
         self, query: MetricQuery, known: history.Known, points: history.Points, after: int | None

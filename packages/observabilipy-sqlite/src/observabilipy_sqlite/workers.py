@@ -9,6 +9,9 @@ __all__ = ["acquire_lease", "end", "is_new_batch", "is_told_of_expiry", "sees", 
 
 _REMEMBERED = 30 * 86_400 * 1_000_000  # how long after its end a worker's batches can still be recognised
 
+_SLACK = 1_000_000  # microseconds by which two workers may see the time before they have the lock
+_LONGER_LIVES = 60 * 1_000_000  # microseconds by which others' lifetimes may be longer than that of whoever looks
+
 
 def sees(connection: sqlite3.Connection, worker: Worker, now: int) -> None:
     """The worker has spoken. One that had expired loses its gauges, and is told at its next heartbeat."""
@@ -43,14 +46,23 @@ def end(connection: sqlite3.Connection, worker: Worker, now: int) -> None:
 
 
 def acquire_lease(connection: sqlite3.Connection, worker: Worker, lifetime: float, now: int) -> bool:
-    """Take or renew the lease; False while another worker holds it."""
+    """Take or renew the lease; False while another worker holds it.
+
+    One that ends later than the longest one would was taken before the clock went back: it could keep everybody off
+    for as long as that was. The same goes for the lives of workers.
+    """
+    end = now + to_micros(lifetime)
     taken = connection.execute(
         "INSERT INTO lease VALUES (1, ?, ?) ON CONFLICT DO UPDATE"
         " SET worker = excluded.worker, expires = excluded.expires"
-        " WHERE worker = excluded.worker OR expires <= ? RETURNING id",
-        (worker.id, now + to_micros(lifetime), now),
+        " WHERE worker = excluded.worker OR expires <= ? OR expires > ? RETURNING id",
+        (worker.id, end, now, end + _SLACK),
     )
-    return taken.fetchone() is not None
+    if taken.fetchone() is None:
+        return False
+    life = now + to_micros(worker.lifetime)
+    connection.execute("UPDATE worker SET expires = ? WHERE expires > ?", (life, life + _LONGER_LIVES))
+    return True
 
 
 def sweep(connection: sqlite3.Connection, now: int) -> None:

@@ -4,6 +4,7 @@ from observabilipy.http.access import Auth
 from observabilipy.http.blocking import SyncBody, SyncResponse
 from observabilipy.http.endpoints import EVERY_ANSWER, Endpoints, EndpointStorage
 from observabilipy.http.hangup import Client, client_of, hang_up
+from observabilipy.http.limits import Limits
 from observabilipy.http.message import Headers, Request, Response
 from observabilipy.http.stream import Stopped
 
@@ -14,6 +15,7 @@ __all__ = [
     "EndpointStorage",
     "Endpoints",
     "Headers",
+    "Limits",
     "Request",
     "Response",
     "Stopped",

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,11 +13,31 @@ from observabilipy.http.message import Headers, Response
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["SyncBody", "SyncResponse", "answer_blocking"]
+__all__ = ["Naps", "SyncBody", "SyncResponse", "answer_blocking"]
 
 _T = TypeVar("_T")
 
 _turn = threading.Lock()  # guards the one loop that can run, where threads are green
+
+
+class Naps:
+    """Pauses that a body asks for, and that the thread makes between two pieces of work.
+
+    Not in the event loop: a green thread that slept there would keep the turn of all others.
+    """
+
+    def __init__(self) -> None:
+        self._asked_for = 0.0
+
+    async def ask_for(self, seconds: float) -> None:
+        """Let the thread sleep so long before it asks for the next chunk."""
+        self._asked_for += seconds
+
+    def take(self) -> None:
+        """Sleep, if anybody asked for it."""
+        seconds, self._asked_for = self._asked_for, 0.0
+        if seconds:
+            time.sleep(seconds)
 
 
 class SyncBody:
@@ -25,9 +46,10 @@ class SyncBody:
     WSGI servers call ``close()`` themselves (PEP 3333). Reading to the end, and an exception, close it too.
     """
 
-    def __init__(self, loop: "asyncio.AbstractEventLoop", chunks: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, loop: "asyncio.AbstractEventLoop", chunks: AsyncGenerator[bytes, None], naps: Naps) -> None:
         self._loop = loop
         self._chunks = chunks
+        self._naps = naps
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -36,7 +58,8 @@ class SyncBody:
         if self._loop.is_closed():
             raise StopIteration
         try:
-            chunk = _drive(self._loop, _next(self._chunks))
+            while (chunk := _drive(self._loop, _next(self._chunks))) == b"":
+                self._naps.take()
         except BaseException:
             self.close()
             raise
@@ -63,14 +86,15 @@ class SyncBody:
 
 @dataclass(frozen=True, slots=True)
 class SyncResponse:
-    """A Response whose body is read without an event loop."""
+    """A Response whose body is read without an event loop; no chunk of it is empty."""
 
     status: int
     headers: Headers
     body: SyncBody
+    live: bool = False
 
 
-def answer_blocking(answer: Coroutine[Any, Any, Response]) -> SyncResponse:
+def answer_blocking(answer: Coroutine[Any, Any, Response], naps: Naps) -> SyncResponse:
     """Await the answer in a new event loop that lives until the body is closed.
 
     Raises:
@@ -88,7 +112,7 @@ def answer_blocking(answer: Coroutine[Any, Any, Response]) -> SyncResponse:
         finally:
             loop.close()
         raise
-    return SyncResponse(response.status, response.headers, SyncBody(loop, response.body))
+    return SyncResponse(response.status, response.headers, SyncBody(loop, response.body, naps), response.live)
 
 
 def _drive(loop: "asyncio.AbstractEventLoop", work: Coroutine[Any, Any, _T]) -> _T:

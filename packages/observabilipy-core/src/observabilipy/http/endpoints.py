@@ -1,18 +1,22 @@
 """Endpoints: one Request in, one Response out, for any framework."""
 
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from observabilipy.errors import StorageUnavailable, UnsupportedQuery
 from observabilipy.http.access import Auth, Guard, access_guard, public
-from observabilipy.http.blocking import SyncResponse, answer_blocking
+from observabilipy.http.blocking import Naps, SyncResponse, answer_blocking
 from observabilipy.http.flush import Flush
-from observabilipy.http.logs import logs_response
+from observabilipy.http.limits import Limits
+from observabilipy.http.logs import Logs
 from observabilipy.http.message import Headers, Request, Response, single_chunk
 from observabilipy.http.metrics import metrics_response
 from observabilipy.http.problems import Problem, Refused
+from observabilipy.http.stream import Pause, asleep
+from observabilipy.models import Clock
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
 
 __all__ = ["EVERY_ANSWER", "EndpointStorage", "Endpoints"]
@@ -48,7 +52,12 @@ class Endpoints:
         flush: awaited for at most 250 ms before metrics or logs are read.
         on_error: told about exceptions that a client sees as a problem, or that an answer went on without.
         on_clash: told about a family that the exposition had to leave out, in a sentence.
+        on_cut: told why an answer of ``/logs`` ended before it had everything: "bytes", "time", "gap" or "stopped".
+        on_refused: told for want of what a reader of ``/logs`` was sent away: "heavy" or "followers".
+        limits: how much of this process the readers of ``/logs`` may take.
         environ: where the variables are.
+        monotonic: seconds that never jump, for the limits in time.
+        sleep: waits for so many seconds; ``asyncio.sleep`` if left out.
 
     Raises:
         ConfigurationError: an empty token, or a token file that cannot be read.
@@ -64,7 +73,12 @@ class Endpoints:
         flush: Callable[[], Awaitable[object]] | None = None,
         on_error: Callable[[Exception], None] | None = None,
         on_clash: Callable[[str], None] | None = None,
+        on_cut: Callable[[str], None] | None = None,
+        on_refused: Callable[[str], None] | None = None,
+        limits: Limits | None = None,
         environ: Mapping[str, str] = os.environ,
+        monotonic: Clock = time.monotonic,
+        sleep: Pause | None = None,
     ) -> None:
         self._storage = storage
         self._on_error = on_error or _ignore
@@ -72,9 +86,19 @@ class Endpoints:
         logs_guard = access_guard(auth, environ, self._on_error)
         metrics_guard = logs_guard if metrics_auth is None else access_guard(metrics_auth, environ, self._on_error)
         self._flush = None if flush is None else Flush(flush, self._on_error)
-        self._answers: dict[str, tuple[Guard, Callable[[Request], Awaitable[Response]]]] = {
+        self._sleep = sleep or asleep
+        self._logs = Logs(
+            storage,
+            limits or Limits(),
+            flushed=self._flushed,
+            on_error=self._on_error,
+            on_cut=on_cut or _ignore,
+            on_refused=on_refused or _ignore,
+            clock=monotonic,
+        )
+        self._answers: dict[str, tuple[Guard, Callable[[Request, Pause], Awaitable[Response]]]] = {
             "/metrics": (metrics_guard, self._metrics),
-            "/logs": (logs_guard, self._logs),
+            "/logs": (logs_guard, self._logs.response),
         }
         if health:
             self._answers["/health"] = (public, _health)
@@ -91,8 +115,16 @@ class Endpoints:
             request: what a client asked for.
             granted: a framework's own rules, such as its sessions, have let this client in: do not ask for a token.
         """
+        return await self._handled(request, granted, self._sleep)
+
+    def handle_sync(self, request: Request, *, granted: bool = False) -> SyncResponse:
+        """Answer a request from code without an event loop, such as a WSGI application. The body must be closed."""
+        naps = Naps()
+        return answer_blocking(self._handled(request, granted, naps.ask_for), naps)
+
+    async def _handled(self, request: Request, granted: bool, pause: Pause) -> Response:
         try:
-            response = await self._answer(request, granted=granted)
+            response = await self._answer(request, granted, pause)
             if request.method == "HEAD":
                 await response.body.aclose()
         except Refused as refused:
@@ -108,11 +140,7 @@ class Endpoints:
         body = single_chunk(b"") if request.method == "HEAD" else response.body
         return replace(response, headers=(*response.headers, *EVERY_ANSWER), body=body)
 
-    def handle_sync(self, request: Request, *, granted: bool = False) -> SyncResponse:
-        """Answer a request from code without an event loop, such as a WSGI application. The body must be closed."""
-        return answer_blocking(self.handle(request, granted=granted))
-
-    async def _answer(self, request: Request, *, granted: bool) -> Response:
+    async def _answer(self, request: Request, granted: bool, pause: Pause) -> Response:
         guard, answer = self._answers.get(request.path, (public, None))
         if answer is None:
             raise Refused(Problem(404, "nothing is served at this path", hint=f"served are {', '.join(self.paths)}"))
@@ -122,23 +150,20 @@ class Endpoints:
             )
         if not granted:
             await guard(request)
-        return await answer(request)
+        return await answer(request, pause)
 
-    async def _metrics(self, request: Request) -> Response:
+    async def _metrics(self, request: Request, _pause: Pause) -> Response:
         return await metrics_response(self._storage, request, self._flushed, self._on_clash)
-
-    async def _logs(self, request: Request) -> Response:
-        return await logs_response(self._storage, request, self._flushed)
 
     async def _flushed(self) -> None:
         if self._flush is not None:
             await self._flush.wait()
 
 
-async def _health(_request: Request) -> Response:
+async def _health(_request: Request, _pause: Pause) -> Response:
     headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(_HEALTHY)))
     return Response(200, headers, single_chunk(_HEALTHY))
 
 
-def _ignore(error: Exception) -> None:
+def _ignore(_told: object) -> None:
     pass

@@ -1,165 +1,207 @@
-"""``GET /logs``: the log as NDJSON, a page at a time or all of it."""
+"""``GET /logs``: the log as lines or as an array; a page at a time, all of it, or what comes as it comes."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, replace
-from urllib.parse import quote, urlencode
+from dataclasses import replace
+from typing import TypeAlias
 
-from observabilipy.encoding.ndjson import NDJSON_CONTENT_TYPE, encode_entry, encode_logs
-from observabilipy.http.hangup import Client
+from observabilipy.encoding.ndjson import NDJSON_CONTENT_TYPE
+from observabilipy.http.array import ARRAY_CONTENT_TYPE, array_of, array_stream
+from observabilipy.http.follow import Follow, newest_cursor
+from observabilipy.http.limits import HEAVY_LIMIT, Limits
+from observabilipy.http.links import gap_of, link, links_down, links_up
 from observabilipy.http.message import Headers, Request, Response
+from observabilipy.http.page import read_page, turned
 from observabilipy.http.parameters import LogsParameters, logs_parameters
-from observabilipy.http.stream import begun, close
-from observabilipy.models import Gap, LogQuery, parse_cursor, resume
+from observabilipy.http.problems import Problem, Refused
+from observabilipy.http.scan import Looked, scan
+from observabilipy.http.slots import Slot, Slots
+from observabilipy.http.stream import Pause, begun, close
+from observabilipy.models import Clock, Gap, LogQuery
 from observabilipy.ports import LogStoragePort
 
-__all__ = ["logs_response"]
+__all__ = ["Logs"]
 
-_PAGE_BYTES = 8 * 2**20
-_TURN = 256  # entries, about a millisecond of encoding
+_Body: TypeAlias = AsyncGenerator[bytes, None]
+
+_INSTEAD = {
+    "followers": "ask again in a few seconds, or follow the links from page to page",
+    "heavy": "ask again in a few seconds, or for at most 1000 entries at once, without q and attr",
+}
 
 
-async def logs_response(storage: LogStoragePort, request: Request, flushed: Callable[[], Awaitable[None]]) -> Response:
-    """Answer a reader of the log, with what was flushed when the parameters were understood.
+class Logs:
+    """The log to readers, as much of it at once as the limits allow.
 
-    Which entries: without a cursor the newest ``limit`` that match; with ``after`` the next ones, also when ``before``
-    ends the range; with ``before`` alone the ones before. ``order`` only decides how they are printed. A page ends
-    early at 8 MiB; the links go on from what it holds.
-
-    ``rel="next"`` leads to what was committed later and is there as long as something may come; ``rel="prev"`` to what
-    was committed earlier. With ``limit=all`` there are no links, because they stand before the body.
-
-    Raises:
-        Refused: parameters that are not understood.
-        StorageUnavailable, UnsupportedQuery: what the store says.
+    Args:
+        storage: what is read.
+        limits: how much of this process readers may take.
+        flushed: awaited before anything is read.
+        on_error: told about a store that failed while a client was followed.
+        on_cut: told why an answer ended early.
+        on_refused: told why a reader was sent away.
+        clock: seconds that never jump.
     """
-    parameters = logs_parameters(request.query)
-    await flushed()
-    query = replace(
-        parameters.filters,
-        after=None if parameters.after == "start" else parameters.after,
-        before=parameters.before,
-    )
-    if parameters.limit is None:
-        return await _everything(storage, query, parameters.newest_first, request.peer)
-    return await _one_page(storage, query, parameters, parameters.limit)
 
+    def __init__(
+        self,
+        storage: LogStoragePort,
+        limits: Limits,
+        *,
+        flushed: Callable[[], Awaitable[None]],
+        on_error: Callable[[Exception], None],
+        on_cut: Callable[[str], None],
+        on_refused: Callable[[str], None],
+        clock: Clock,
+    ) -> None:
+        self._storage = storage
+        self._limits = limits
+        self._flushed = flushed
+        self._on_error = on_error
+        self._on_cut = on_cut
+        self._on_refused = on_refused
+        self._clock = clock
+        self._heavy = Slots(limits.heavy_queries)
+        self._followers = Slots(limits.followers)
 
-async def _everything(storage: LogStoragePort, query: LogQuery, newest_first: bool, client: Client | None) -> Response:
-    entries = storage.read_logs(replace(query, order="desc" if newest_first else "asc"))
-    body = await begun(encode_logs(entries), entries, client)
-    try:
-        gap = await _gap(storage, query)
-    except BaseException:
-        await body.aclose()
-        raise
-    return Response(200, _headers(gap), body)
+    async def response(self, request: Request, pause: Pause) -> Response:
+        """Answer a reader of the log, with what was flushed when the parameters were understood.
 
+        Which entries: without a cursor the newest ``limit`` that match; with ``after`` the next ones, also when
+        ``before`` ends the range; with ``before`` alone the ones before. ``order`` only decides how they are printed.
 
-async def _one_page(storage: LogStoragePort, query: LogQuery, parameters: LogsParameters, limit: int) -> Response:
-    newest = await _newest(storage)
-    upwards = parameters.after is not None
-    page = await _read(storage, replace(query, order="asc" if upwards else "desc", limit=limit))
-    gap = await _gap(storage, query)
-    lines = page.lines if upwards != parameters.newest_first else page.lines[::-1]
-    length = b"%d" % sum(map(len, lines))
-    links = _links(parameters, page if upwards else page.turned(), newest, gap)
-    return Response(200, (*_headers(gap), (b"content-length", length), *links), _printed(lines))
+        A page ends early at 8 MiB, or when it was looked for too long; ``X-Observabilipy-Partial`` says so, and the
+        links go on from where it ended. ``rel="next"`` leads to what was committed later and is there as long as
+        something may come; ``rel="prev"`` to what was committed earlier. With ``limit=all`` there are no links, because
+        they stand before the body: what is not whole there breaks off.
 
+        The format is a matter of ``format`` alone, so that an address gives the same to everybody who opens it.
 
-def _headers(gap: Gap | None) -> Headers:
-    content_type = (b"content-type", NDJSON_CONTENT_TYPE.encode())
-    return (content_type,) if gap is None else (content_type, (b"x-observabilipy-gap", gap.encode()))
+        Raises:
+            Refused: parameters that are not understood, or more readers than there may be.
+            StorageUnavailable, UnsupportedQuery: what the store says.
+        """
+        parameters = logs_parameters(request.query)
+        slot = self._slot(parameters)
+        try:
+            await self._flushed()
+            if parameters.follow:
+                return await self._follow(parameters, request, pause, slot)
+            if parameters.limit is None:
+                return await self._everything(parameters, request, slot)
+            return await self._page(parameters, parameters.limit, request, slot)
+        except BaseException:
+            if slot is not None:
+                slot.release()
+            raise
 
-
-async def _gap(storage: LogStoragePort, query: LogQuery) -> Gap | None:
-    """Whether a cursor fell out of the store. Ask after the read: entries may be deleted until it has begun."""
-    cursors = [parse_cursor(cursor) for cursor in (query.after, query.before) if cursor is not None]
-    if not cursors:
+    def _slot(self, parameters: LogsParameters) -> Slot | None:
+        """A place among those who are answered at once, None for plain small pages, which are never refused."""
+        if parameters.follow:
+            return self._taken(self._followers, "followers", f"{self._limits.followers} clients are followed already")
+        filters = parameters.filters
+        limit = parameters.limit
+        if limit is None or limit > HEAVY_LIMIT or filters.text or filters.attributes:
+            return self._taken(self._heavy, "heavy", f"{self._limits.heavy_queries} heavy queries are answered already")
         return None
-    facts = await storage.log_facts()
-    for cursor in cursors:
-        _, gap = resume(cursor, generation=facts.generation, oldest=facts.oldest, upcoming=facts.upcoming)
-        if gap is not None:
-            return gap
-    return None
 
+    def _taken(self, slots: Slots, kind: str, full: str) -> Slot:
+        slot = slots.take()
+        if slot is None:
+            self._on_refused(kind)
+            raise Refused(
+                Problem(
+                    503,
+                    f"{full}, and one process answers no more of them at once",
+                    hint=_INSTEAD[kind],
+                    headers=((b"retry-after", b"5"),),
+                )
+            )
+        return slot
 
-async def _newest(storage: LogStoragePort) -> str | None:
-    """The cursor of the newest entry, whether it matches or not; None when there is none."""
-    page = await _read(storage, LogQuery(order="desc", limit=1))
-    return page.first
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """Encoded entries in the order in which they were read; ``ended`` when the store had no more of them."""
-
-    lines: list[bytes]
-    first: str | None
-    last: str | None
-    ended: bool
-
-    def turned(self) -> "_Page":
-        """The same page in the other order."""
-        return _Page(self.lines[::-1], self.last, self.first, self.ended)
-
-
-async def _read(storage: LogStoragePort, query: LogQuery) -> _Page:
-    from asyncio import sleep
-
-    lines: list[bytes] = []
-    first = last = None
-    size = 0
-    entries = storage.read_logs(query)
-    try:
-        async for entry in entries:
-            lines.append(encode_entry(entry))
-            last = entry.cursor
-            first = last if first is None else first
-            size += len(lines[-1])
-            if size >= _PAGE_BYTES:
-                return _Page(lines, first, last, ended=False)
-            if len(lines) % _TURN == 0:
-                await sleep(0)
-    finally:
-        await close(entries)
-    return _Page(lines, first, last, ended=len(lines) != query.limit)
-
-
-async def _printed(lines: list[bytes]) -> AsyncGenerator[bytes, None]:
-    for start in range(0, len(lines), _TURN):
-        yield b"".join(lines[start : start + _TURN])
-
-
-def _links(parameters: LogsParameters, page: _Page, newest: str | None, gap: Gap | None) -> Headers:
-    """The Link header (RFC 8288) of a page that begins with its oldest entry, relative to the answer's own address.
-
-    Between two cursors there is no page before the first one, and none after the one that ends the range.
-    """
-    within = parameters.after is not None and parameters.before is not None
-    links = []
-    if not (within and page.ended):
-        bound = {"before": parameters.before or ""} if within else {}
-        links.append(
-            _link(parameters, {"after": page.last or _after_nothing(parameters, newest, gap), **bound}, "next")
+    async def _page(self, parameters: LogsParameters, limit: int, request: Request, slot: Slot | None) -> Response:
+        newest = await newest_cursor(self._storage)
+        if parameters.after == "now":
+            parameters = replace(parameters, after=newest or "start")
+        query = _query(parameters)
+        upwards = parameters.after is not None
+        read = replace(query, order="asc" if upwards else "desc", limit=limit)
+        page = await read_page(self._storage, read, self._limits, self._clock)
+        gap = await gap_of(self._storage, query)
+        if page.cut is not None:
+            self._on_cut(page.cut)
+        chunks = page.chunks if upwards != parameters.newest_first else turned(page.chunks)
+        if parameters.array:
+            chunks = list(array_of(chunks))
+        headers = (
+            *_headers(parameters, gap, page.cut),
+            (b"content-length", b"%d" % sum(map(len, chunks))),
+            *(links_up if upwards else links_down)(parameters, page, newest, gap),
         )
-    if page.first is not None and not within:
-        links.append(_link(parameters, {"before": page.first}, "prev"))
-    return ((b"link", b", ".join(links)),) if links else ()
+        printed = _printed(chunks)
+        return Response(200, headers, printed if slot is None else await self._begun(printed, slot, request))
+
+    async def _begun(self, chunks: _Body, slot: Slot | None, request: Request) -> _Body:
+        """A body that holds the slot until its end, and breaks off when the process ends."""
+        return await begun(_holding(slot, chunks), chunks, request.peer, lambda: self._on_cut("stopped"))
+
+    async def _everything(self, parameters: LogsParameters, request: Request, slot: Slot | None) -> Response:
+        if parameters.after == "now":
+            parameters = replace(parameters, after=await newest_cursor(self._storage) or "start")
+        query = _query(parameters)
+        steps = scan(
+            self._storage, replace(query, order="desc" if parameters.newest_first else "asc"), clock=self._clock
+        )
+        lines = _lines(steps)
+        body = await self._begun(array_stream(lines) if parameters.array else lines, slot, request)
+        try:
+            gap = await gap_of(self._storage, query)
+        except BaseException:
+            await body.aclose()
+            raise
+        return Response(200, _headers(parameters, gap), body)
+
+    async def _follow(self, parameters: LogsParameters, request: Request, pause: Pause, slot: Slot | None) -> Response:
+        follow = Follow(self._storage, parameters.filters, self._limits, self._clock)
+        await follow.begin(parameters.after, parameters.limit)
+        if follow.cut is not None:
+            self._on_cut(follow.cut)
+        # For a client that gets no line, and so no cursor of its own.
+        kept = tuple(pair for pair in parameters.kept if pair[0] != "limit")
+        onwards = link(replace(parameters, kept=kept), {"after": follow.place}, "next")
+        body = await self._begun(follow.chunks(pause, self._on_error, self._on_cut), slot, request)
+        return Response(200, (*_headers(parameters, follow.gap, follow.cut), (b"link", onwards)), body, live=True)
 
 
-def _after_nothing(parameters: LogsParameters, newest: str | None, gap: Gap | None) -> str:
-    """Where to go on after an empty page, given the newest entry as it was before the page was read.
-
-    Nothing up to there matched, so nothing is missed, and the reader does not fall behind what is kept.
-    """
-    if parameters.before is not None:
-        return "start"
-    if newest is None and gap != "reset":
-        return parameters.after or "start"
-    return newest or "start"
+def _query(parameters: LogsParameters) -> LogQuery:
+    after = None if parameters.after == "start" else parameters.after
+    return replace(parameters.filters, after=after, before=parameters.before)
 
 
-def _link(parameters: LogsParameters, cursors: dict[str, str], relation: str) -> bytes:
-    query = urlencode([*parameters.kept, *cursors.items()], quote_via=quote, safe="")
-    return f'<?{query}>; rel="{relation}"'.encode()
+def _headers(parameters: LogsParameters, gap: Gap | None, cut: str | None = None) -> Headers:
+    content_type = ARRAY_CONTENT_TYPE if parameters.array else NDJSON_CONTENT_TYPE
+    told = ((b"x-observabilipy-gap", gap), (b"x-observabilipy-partial", cut))
+    return ((b"content-type", content_type.encode()), *((name, why.encode()) for name, why in told if why is not None))
+
+
+async def _lines(steps: AsyncGenerator[Looked, None]) -> _Body:
+    try:
+        async for page, _ in steps:
+            yield b"" if page is None else page.lines
+    finally:
+        await close(steps)
+
+
+async def _holding(slot: Slot | None, chunks: _Body) -> _Body:
+    """The same chunks; the slot is given back when they end, or are closed."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        if slot is not None:
+            slot.release()
+        await close(chunks)
+
+
+async def _printed(chunks: list[bytes]) -> _Body:
+    for chunk in chunks:
+        yield chunk

@@ -46,6 +46,9 @@ class Request:
 class Response:
     """The answer. Send status and headers, then each chunk of ``body``.
 
+    An empty chunk says that there is nothing to send yet: a moment to look whether the client is still there. A
+    ``live`` body has its next chunk when something happens: send each at once, and wait for none before the headers.
+
     A body that is not read to its end must be closed (``await response.body.aclose()``): it may hold a read of the
     store open. An exception from the body means that the answer is not whole, as ``Stopped`` at the end of the process
     does: let the connection break.
@@ -54,6 +57,7 @@ class Response:
     status: int
     headers: Headers
     body: AsyncGenerator[bytes, None]
+    live: bool = False
 
 
 async def single_chunk(body: bytes) -> AsyncGenerator[bytes, None]:

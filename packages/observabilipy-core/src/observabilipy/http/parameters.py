@@ -26,8 +26,13 @@ _CURSOR_HINT = "take a cursor from an entry or a Link header"
 
 # What each parameter must be, and what to write.
 _RULES: Mapping[str, tuple[str, str]] = {
-    "after": ("a cursor or 'start'", f"{_CURSOR_HINT}, or write after=start to begin at the oldest"),
+    "after": (
+        "a cursor, 'start' or 'now'",
+        f"{_CURSOR_HINT}, or write after=start to begin at the oldest, after=now behind the newest",
+    ),
     "before": ("a cursor", _CURSOR_HINT),
+    "follow": ("'1' or '0'", "write follow=1 to be told what comes as it comes"),
+    "format": ("'ndjson' or 'json'", "write format=json for one array, or nothing for an entry a line"),
     "level": ("a name of 1 to 64 characters, or several with commas", "write level=error,critical"),
     "limit": (f"a whole number from 1 to {MAX_LIMIT}, or 'all'", "write limit=100, or limit=all to stream everything"),
     "min_level": (f"one of {', '.join(LEVELS)}", "write min_level=warning"),
@@ -36,6 +41,15 @@ _RULES: Mapping[str, tuple[str, str]] = {
     "since": (_MOMENT_RULE, "write since=1763826000.5 or since=2026-11-22T20:00:00Z"),
     "until": (_MOMENT_RULE, "write until=1763826000.5 or until=2026-11-22T20:00:00Z"),
 }
+# What does not go with follow=1, and what to write instead.
+_UNFOLLOWED: Mapping[str, tuple[str, str]] = {
+    "before": ("it has no end", "leave before out, or read pages by their links"),
+    "until": ("it has no end", "leave until out, or read pages by their links"),
+    "order=desc": ("entries are printed as they come", "leave order out"),
+    "limit=all": ("limit says with how many of the newest it begins", "write after=start to begin at the oldest"),
+    "format=json": ("an array is not complete before its end", "leave format out and read a line at a time"),
+}
+_NO_LIMIT_AFTER = ("it gives everything that comes after a cursor", "leave limit out, or leave after out")
 _KNOWN = ", ".join(sorted([*_RULES, f"{_ATTRIBUTE}<key>"]))
 
 _T = TypeVar("_T")
@@ -47,11 +61,13 @@ class LogsParameters:
 
     Args:
         filters: which entries match; cursors, order and limit are not set in it.
-        after: a cursor, or "start".
+        after: a cursor, "start" or "now".
         before: a cursor.
         newest_first: how to print.
         limit: entries of a page, None for all there are.
         kept: the pairs that stay in the links to other pages, all but the cursors.
+        follow: go on with what is committed later.
+        array: one JSON array instead of lines.
     """
 
     filters: LogQuery
@@ -60,17 +76,23 @@ class LogsParameters:
     newest_first: bool
     limit: int | None
     kept: tuple[tuple[str, str], ...]
+    follow: bool = False
+    array: bool = False
 
 
 def logs_parameters(query: bytes) -> LogsParameters:
     """Read the query string of /logs.
 
     Raises:
-        Refused: an unknown parameter, a value that breaks its rule, one that may stand once and stands twice.
+        Refused: an unknown parameter, a value that breaks its rule, one that may stand once and stands twice, two that
+            do not go together.
     """
     pairs = [decoded(pair) for pair in split_query(query)]
     values = _single_values(pairs)
     limit = _parsed(values, "limit", _limit)
+    follow = _parsed(values, "follow", _one_of("0", "1")) == "1"
+    if follow:
+        _check_followed(values)
     return LogsParameters(
         filters=LogQuery(
             since=_parsed(values, "since", parse_moment),
@@ -84,9 +106,11 @@ def logs_parameters(query: bytes) -> LogsParameters:
         ),
         after=_parsed(values, "after", _after),
         before=_parsed(values, "before", _cursor),
-        newest_first=_parsed(values, "order", _order) == "desc",
+        newest_first=_parsed(values, "order", _one_of("asc", "desc")) == "desc",
         limit=DEFAULT_LIMIT if limit is None else limit or None,
         kept=tuple((name, value) for name, value in pairs if name not in {"after", "before"}),
+        follow=follow,
+        array=_parsed(values, "format", _one_of("ndjson", "json")) == "json",
     )
 
 
@@ -114,6 +138,16 @@ def _parsed(values: Mapping[str, str], name: str, parse: Callable[[str], _T]) ->
         raise Refused(Problem(400, f"{name} must be {rule}", name, value, hint)) from None
 
 
+def _check_followed(values: Mapping[str, str]) -> None:
+    """Refuse what makes no sense for a stream that goes on."""
+    for name, value in values.items():
+        reason, hint = _UNFOLLOWED.get(name) or _UNFOLLOWED.get(f"{name}={value}") or (None, "")
+        if name == "limit" and "after" in values:
+            reason, hint = _NO_LIMIT_AFTER
+        if reason is not None:
+            raise Refused(Problem(400, f"follow=1 does not go with {name}: {reason}", name, value, hint))
+
+
 def _levels(pairs: Iterable[tuple[str, str]]) -> frozenset[str] | None:
     names = [part for name, value in pairs if name == "level" for part in value.split(",")]
     parsed = [_parsed({"level": name}, "level", level_name) for name in names]
@@ -136,14 +170,17 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _order(text: str) -> str:
-    if text not in {"asc", "desc"}:
-        raise InvalidValue(f"order must be 'asc' or 'desc', got {text!r}")
-    return text
+def _one_of(*words: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in words:
+            raise InvalidValue(f"it must be one of {', '.join(words)}, got {text!r}")
+        return text
+
+    return check
 
 
 def _after(text: str) -> str:
-    return text if text == "start" else _cursor(text)
+    return text if text in {"start", "now"} else _cursor(text)
 
 
 def _cursor(text: str) -> str:

@@ -2,12 +2,16 @@
 
 import time
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
 
 from observabilipy import sigterm
 from observabilipy.http.hangup import Client, until_taken
 
-__all__ = ["Stopped", "begun", "close", "gzipped"]
+__all__ = ["Pause", "Stopped", "asleep", "begun", "close", "gzipped"]
+
+Pause: TypeAlias = Callable[[float], Awaitable[object]]
+"""Waits for so many seconds, or has whoever reads the body wait."""
 
 _PIECE_BYTES = 65_536
 _GZIP_WINDOW = 31  # the largest window, with a gzip header
@@ -21,6 +25,13 @@ class Stopped(Exception):
     """The process ends, and this answer with it, before it is whole."""
 
 
+async def asleep(seconds: float) -> None:
+    """Let other tasks run for so many seconds."""
+    from asyncio import sleep
+
+    await sleep(seconds)
+
+
 async def close(iterator: AsyncIterator[object]) -> None:
     """Let go of what an iterator holds, if it is one that can be closed."""
     aclose = getattr(iterator, "aclose", None)
@@ -29,21 +40,27 @@ async def close(iterator: AsyncIterator[object]) -> None:
 
 
 async def begun(
-    chunks: AsyncIterator[bytes], source: AsyncIterator[object], client: Client | None
+    chunks: AsyncIterator[bytes],
+    source: AsyncIterator[object],
+    client: Client | None,
+    on_stop: Callable[[], object] | None = None,
 ) -> AsyncGenerator[bytes, None]:
     """The same chunks as a body whose first chunk is there already.
 
     A store that cannot be read fails here, while there still can be another answer. Closing the body closes the chunks
     and then the source that they are made from. Other tasks get a turn after each chunk. When the process ends, so does
-    the body, and a client that did not take it is hung up on.
+    the body, after ``on_stop`` was called, and a client that did not take it is hung up on.
     """
-    body = _chunks(chunks, source, client)
+    body = _chunks(chunks, source, client, on_stop)
     await anext(body)
     return body
 
 
 async def _chunks(
-    chunks: AsyncIterator[bytes], source: AsyncIterator[object], client: Client | None
+    chunks: AsyncIterator[bytes],
+    source: AsyncIterator[object],
+    client: Client | None,
+    on_stop: Callable[[], object] | None,
 ) -> AsyncGenerator[bytes, None]:
     from asyncio import sleep
 
@@ -57,6 +74,8 @@ async def _chunks(
             async for chunk in chunks:
                 await sleep(0)
                 if sigterm.stopping(_GRACE_SECONDS) and time.monotonic() - began > _GRACE_SECONDS:
+                    if on_stop is not None:
+                        on_stop()
                     raise Stopped("the process ends, and the answer is not whole: ask again from where it broke off")
                 yield chunk
     finally:

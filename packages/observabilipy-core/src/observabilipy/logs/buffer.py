@@ -31,13 +31,14 @@ WAKE_EVERY = 500
 class LogCall(Protocol):
     """Records an entry of one level; ``message`` is positional only, so attributes may have any name."""
 
-    def __call__(self, message: str, /, **attributes: object) -> None: ...
+    def __call__(self, message: str, /, **attributes: object) -> None:
+        """Record it."""
 
 
 class Append(Protocol):
-    """Takes a record; ``rank`` is the one of the five levels that it counts as. Nobody changes the mappings any more."""
+    """Takes a record; ``rank`` is the one of the five levels that it counts as. The mappings do not change any more."""
 
-    def __call__(
+    def __call__(  # noqa: PLR0917 - called for every record: keywords cost
         self,
         rank: str,
         timestamp: float,
@@ -46,7 +47,8 @@ class Append(Protocol):
         attributes: Attributes,
         context: Mapping[str, object],
         /,
-    ) -> None: ...
+    ) -> None:
+        """Take it."""
 
 
 class Buffer(Protocol):

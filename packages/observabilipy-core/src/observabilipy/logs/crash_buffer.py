@@ -34,8 +34,8 @@ _Put: TypeAlias = Callable[[bytes], bool]
 class CrashBuffer:
     """A ring for as long as it has room, and a LogBuffer behind it.
 
-    What lies in the ring is read here and now, redacted, and a snapshot: marshal takes a few values in 0.6 microseconds.
-    A record that does not fit waits in memory, as it would without a ring, and is counted.
+    What lies in the ring was read when it was logged, and redacted: marshal takes a few values in 0.5 microseconds. A
+    record that does not fit waits in memory, as it would without a ring, and is counted.
 
     Args:
         behind: takes what the ring cannot.
@@ -73,7 +73,7 @@ class CrashBuffer:
         self._opening = threading.RLock()  # guards the making of the ring; a signal handler may log in the middle of it
         self._is_opening = False
         self._retry = 0.0
-        self.ring: "Ring | None" = None
+        self.ring: Ring | None = None
         self._put: _Put | None = None
 
     def __len__(self) -> int:
@@ -120,7 +120,12 @@ class CrashBuffer:
             if context or bound:
                 attributes = {**context, **bound, **attributes}
             put = self._put
-            if put is None or has_patterns or not (is_harmless(attributes) and are_leaves(map(type, attributes.values()))):
+            if (
+                put is None
+                or has_patterns
+                or not is_harmless(attributes)
+                or not are_leaves(map(type, attributes.values()))
+            ):
                 append(level, clock(), level, message, attributes, _NOTHING)
                 return
             try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from observabilipy.encoding.json_text import json_text
+from observabilipy.encoding.json_text import is_flat, json_text
 from observabilipy.logs.cuts import cut
 from observabilipy.logs.redaction import Redaction
 from observabilipy.models import (
@@ -60,8 +60,9 @@ class Finish:
         redaction = self._redaction
         if redaction.patterns:
             text = redaction.text(text)
-        attributes = redaction.apply(attributes)
-        encoded = json_text(attributes)
+        flat = is_flat(attributes)
+        attributes = redaction.apply(attributes, flat=flat)
+        encoded = json_text(attributes, flat=flat)
         size = len(text) + len(encoded)
         if size > self._max_characters:
             text, attributes = cut(text, attributes, self._max_entry_bytes)
@@ -69,7 +70,7 @@ class Finish:
         if not text.isascii():
             text = storable(text)
         entry = encoded_entry(check_timestamp(timestamp, "timestamp"), level, text, attributes, encoded)
-        return entry, _ENTRY_BYTES + 2 * size
+        return entry, _ENTRY_BYTES + size + len(encoded)  # the attributes are there as text, too
 
 
 def message_text(message: object) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import TracebackType
 
 from observabilipy.logs.file_lock import LOCKS, lock, unlock
-from observabilipy.logs.ring import RING_SUFFIX, UNBORN_SUFFIX
 from observabilipy.logs.ring_format import (
     FIRST_PAGE,
+    RING_SUFFIX,
+    UNBORN_SUFFIX,
     area_begin,
     latest_state,
     read_head,

@@ -107,7 +107,7 @@ class Redaction:
         """The attributes without what must not be seen: the same object when nothing was found. Never raises.
 
         What holds a secret is copied as ``plain_copy`` does. ``flat`` says that no value is, or may hold, a mapping or
-        a list, as ``json_text.is_flat`` finds out; then four attributes take 0.1 microseconds, otherwise 0.3.
+        a list, as ``json_text.is_flat`` finds out; then four attributes take 0.13 microseconds, otherwise 0.35.
         """
         try:
             if (

@@ -12,7 +12,9 @@ from zlib import crc32
 from observabilipy.logs.file_lock import LOCKS, lock, unlock
 from observabilipy.logs.ring_format import (
     RECORD,
+    RING_SUFFIX,
     STATE_BYTES,
+    UNBORN_SUFFIX,
     Description,
     Layout,
     State,
@@ -24,13 +26,7 @@ from observabilipy.logs.ring_format import (
     record_size,
 )
 
-__all__ = ["RING_SUFFIX", "UNBORN_SUFFIX", "Ring"]
-
-RING_SUFFIX = ".ring"
-"""How the name of a ring ends."""
-
-UNBORN_SUFFIX = ".ring-new"
-"""How the name of a file ends that is going to be a ring and holds nothing yet."""
+__all__ = ["Ring"]
 
 _CAPACITY = 8 * 1024 * 1024
 _TRIES = 10  # to make a file before somebody tidies it away
@@ -81,13 +77,14 @@ class Ring:
         self.append, self._head, self._bound = _appending(file, layout)
 
     @classmethod
-    def create(  # noqa: PLR0917 - the order of the description
+    def create(
         cls,
         directory: Path,
         worker_id: str,
         host: str,
         pid: int,
         base: Mapping[str, object],
+        *,
         capacity: int = _CAPACITY,
     ) -> "Ring":
         """Make the ring of a worker, ``<worker id>.ring``, in a directory that is made when it is missing.
@@ -241,7 +238,7 @@ class _Appending(NamedTuple):
 def _appending(file: mmap.mmap, layout: Layout) -> _Appending:
     """The append of a ring, and how to ask for its head and to move its bound.
 
-    Closures: a method costs 100 ns more.
+    Closures: the same as a method with attributes takes 200 ns more, and this is 500 for a payload of 200 bytes.
     """
     area, area_end, capacity, mark, seed = layout.area, layout.area_end, layout.capacity, layout.mark, layout.seed
     longest = capacity // 4

@@ -51,7 +51,9 @@ __all__ = [
     "FIRST_PAGE",
     "MARK_AT",
     "RECORD",
+    "RING_SUFFIX",
     "STATE_BYTES",
+    "UNBORN_SUFFIX",
     "Description",
     "Layout",
     "State",
@@ -66,6 +68,12 @@ __all__ = [
     "record_size",
     "records",
 ]
+
+RING_SUFFIX = ".ring"
+"""How the name of a ring ends."""
+
+UNBORN_SUFFIX = ".ring-new"
+"""How the name of a file ends that is going to be a ring and holds nothing yet."""
 
 FIRST_PAGE = 4096
 """So many bytes are enough for ``area_begin``."""
@@ -86,6 +94,7 @@ _DESCRIPTION_AT = 1536
 _LEAST_CAPACITY = 64
 
 STATE_BYTES = _STATE.size + _CHECKSUM.size
+"""How long a state is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +261,7 @@ def next_record(file: bytes | mmap, layout: Layout, offset: int, limit: int) -> 
     offset = offset + 7 & -8
     while offset < limit:
         place = layout.area + offset % layout.capacity
-        found = file.find(mark, place + MARK_AT, layout.area_end + RECORD.size)
+        found = file.find(mark, place + MARK_AT, layout.area_end + MARK_AT)  # headers that begin within the area
         if found < 0:
             offset += layout.area_end - place  # to where the area begins again
             continue

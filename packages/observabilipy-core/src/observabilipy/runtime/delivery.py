@@ -70,7 +70,9 @@ class Delivery:
         self._monotonic = monotonic
         self._new_id = new_id
         self._backlog: list[Measured] = []
-        self._ring = RingReader(buffer, finish, self._unreadable, monotonic) if isinstance(buffer, CrashBuffer) else None
+        self._ring: RingReader | None = None
+        if isinstance(buffer, CrashBuffer):
+            self._ring = RingReader(buffer, finish, self._unreadable, monotonic)
         self._generation = ""  # of the store that took the latest batch
         self._worker: Worker | None
         self._parcel: _Parcel | None

@@ -1,17 +1,17 @@
 """EmbeddedRuntime: the thread that carries records away, and how it begins and ends."""
 
+import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
 from observabilipy import process, sigterm
 from observabilipy.awaiting import off_loop
+from observabilipy.encoding import fast
 from observabilipy.instruments.registry import Registry
 from observabilipy.logs.buffer import LogBuffer
 from observabilipy.logs.crash_buffer import CrashBuffer
@@ -21,10 +21,9 @@ from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
 from observabilipy.runtime.checks import LogDurability, check_durability, check_policies, check_positive
 from observabilipy.runtime.delivery import Delivery
+from observabilipy.runtime.news import News, Questions
 from observabilipy.runtime.recovery import Recovery
 from observabilipy.runtime.upkeep import Upkeep
-from observabilipy.storage.memory import MemoryStorage
-from observabilipy.storage.plain import PlainStorage
 
 __all__ = ["EmbeddedRuntime"]
 
@@ -96,6 +95,7 @@ class EmbeddedRuntime:
             ("max_entry_bytes", max_entry_bytes),
         ):
             check_positive(name, value)
+        fast.prepare()
         self.storage = _runtime_storage(log_storage, metrics_storage)
         self.log_retention = log_retention or self.storage.default_log_retention
         self.history_retention = history_retention or self.storage.default_history_retention
@@ -144,9 +144,9 @@ class EmbeddedRuntime:
         self._delivering = threading.Lock()  # guards the delivery: one thread at a time carries
         self._carrier: int | None = None  # the one that does
         self._keeping = threading.Lock()  # guards the upkeep
-        self._news: SimpleQueue[None] = SimpleQueue()  # its put may interrupt itself, unlike an Event's set
+        self._news = News()
         self._thread: threading.Thread | None = None
-        self._waiting: deque[Future[bool]] = deque()
+        self._questions = Questions()
         self._interval = self._flush_interval
         self._due = 0.0  # monotonic seconds, where threads do not run
         self._closed = False
@@ -186,7 +186,7 @@ class EmbeddedRuntime:
             finally:
                 process.dismiss(self)  # not before: who ends the process waits for those that it knows
                 self._ended.set()
-                self._settle(delivered=True)  # last: who asks from now on sees that it is over
+                self._questions.answer(delivered=True)  # last: who asks from now on sees that it is over
 
     async def aclose(self) -> None:
         """The same without holding the event loop."""
@@ -219,7 +219,7 @@ class EmbeddedRuntime:
             if self._thread is not None or self._closed:
                 return
             # A queue of its own: a thread that is told to stop must not read the next one's news.
-            self._news = SimpleQueue()
+            self._news = News()
             self._thread = threading.Thread(target=self._run, args=(self._news,), name="observabilipy", daemon=True)
             try:
                 self._thread.start()
@@ -233,7 +233,7 @@ class EmbeddedRuntime:
         """Commit what there is and end the thread; the next record starts it again."""
         with self._state:
             thread, self._thread = self._thread, None
-            self._news.put(None)
+            self._news.tell()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
@@ -246,7 +246,7 @@ class EmbeddedRuntime:
 
     def has_news(self) -> bool:
         """Whether records or questions wait for a thread."""
-        return bool(self._waiting) or len(self.buffer) > 0 or self.registry.has_news()
+        return len(self._questions) > 0 or len(self.buffer) > 0 or self.registry.has_news()
 
     def begin_anew(self) -> None:
         """In a forked child: forget what belongs to the parent."""
@@ -279,10 +279,10 @@ class EmbeddedRuntime:
 
     # The thread
 
-    def _run(self, news: "SimpleQueue[None]") -> None:
+    def _run(self, news: News) -> None:
         delay = self._interval
         while self._thread is threading.current_thread():
-            _wait(news, delay)
+            news.wait(delay)
             delivered = self._round()
             delay = self._interval if delivered else _RETRY_SECONDS
             # Also when nothing could be delivered: on a full disk it is retention that makes room.
@@ -307,9 +307,9 @@ class EmbeddedRuntime:
 
     def _carry(self) -> bool:
         """Deliver, and answer those who asked before: what came later may not be in it."""
-        waiting = len(self._waiting)
+        waiting = len(self._questions)
         delivered = self._deliver()
-        self._settle(waiting, delivered=delivered)
+        self._questions.answer(waiting, delivered=delivered)
         return delivered
 
     def _keep_up(self, delivered: bool) -> bool:
@@ -352,32 +352,22 @@ class EmbeddedRuntime:
         self._delivery.abandon()
 
     def _ask(self) -> "Future[bool]":
-        future: Future[bool] = Future()
         if self._carrier == threading.get_ident():  # a storage, or a handler called from one, asks in mid-commit
-            future.set_result(False)
-            return future
-        self._waiting.append(future)
+            refused: Future[bool] = Future()
+            refused.set_result(False)
+            return refused
+        future = self._questions.ask()
         self.wake()
-        self._news.put(None)
+        self._news.tell()
         if self._ended.is_set():
-            self._settle(delivered=True)  # nothing is left to wait for
+            self._questions.answer(delivered=True)  # nothing is left to wait for
         elif self._thread is None and not self._closed:  # no thread can be had: who asks has to carry
             with self._delivering:
                 self._carry()
         return future
 
-    def _settle(self, count: int | None = None, *, delivered: bool) -> None:
-        """Answer those who asked first, or all of them."""
-        for _ in range(len(self._waiting) if count is None else count):
-            try:
-                future = self._waiting.popleft()
-            except IndexError:
-                return
-            if future.set_running_or_notify_cancel():
-                future.set_result(delivered)
-
     def _hurry(self) -> None:
-        self._news.put(None)
+        self._news.tell()
 
     def _task(self, name: str, work: Callable[[], object]) -> None:
         try:
@@ -386,7 +376,7 @@ class EmbeddedRuntime:
             self.troubles.failed(name, error)
 
     def _warn_of_lonely_memory(self) -> None:
-        if isinstance(self.storage, MemoryStorage) and process.is_child():
+        if process.is_child() and _is_memory(self.storage):
             self.troubles.warn(
                 "memory in a worker",
                 "memory:// and ring:// hold what one process records, and this one is a worker among others:"
@@ -394,17 +384,14 @@ class EmbeddedRuntime:
             )
 
 
-def _wait(news: "SimpleQueue[None]", seconds: float) -> None:
-    """Until there is news, or so many seconds; news that came together are one."""
-    try:
-        news.get(timeout=seconds)
-        while True:
-            news.get_nowait()
-    except Empty:
-        pass
+def _is_memory(storage: RuntimeStoragePort) -> bool:
+    memory = sys.modules.get("observabilipy.storage.memory")  # not imported for those who have no use for it
+    return memory is not None and isinstance(storage, memory.MemoryStorage)
 
 
 def _runtime_storage(logs: LogStoragePort, metrics: MetricsStoragePort | None) -> RuntimeStoragePort:
     if metrics is None and isinstance(logs, RuntimeStoragePort):
         return logs
+    from observabilipy.storage.plain import PlainStorage
+
     return PlainStorage(logs, metrics)

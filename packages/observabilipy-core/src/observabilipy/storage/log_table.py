@@ -1,7 +1,7 @@
 """LogTable: log entries in a list, in commit order. Not safe for threads: its owner holds the lock."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeAlias
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from observabilipy.encoding.json_text import json_text
 from observabilipy.models import LevelFacts, LogEntry, LogQuery, from_micros, parse_cursor, resume, to_micros
 
-__all__ = ["Draft", "LogTable", "Row", "Span", "draft", "facts_of"]
+__all__ = ["Draft", "LogTable", "Row", "Span", "draft", "facts_of", "in_bits"]
 
 Draft: TypeAlias = tuple[int, str, str, str]
 """An entry without its place: microseconds, level, message, attributes as JSON text."""
@@ -22,7 +22,10 @@ _position = itemgetter(0)
 
 def draft(entry: LogEntry) -> Draft:
     """What is kept of an entry: later changes of its attributes do not reach it."""
-    return to_micros(entry.timestamp), entry.level, entry.message, json_text(entry.attributes)
+    attributes = entry.attributes_json
+    if attributes is None:
+        attributes = json_text(entry.attributes)
+    return to_micros(entry.timestamp), entry.level, entry.message, attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,20 @@ class LogTable:
             dropped += 1
         self._bytes = size
         del self._rows[:dropped]
+
+
+def in_bits(rows: Sequence[Row], most_rows: int, most_bytes: int) -> Iterator[list[Row]]:
+    """The same rows, at most so many at a time; a bit ends with the row whose text reaches so many bytes, too."""
+    bit: list[Row] = []
+    size = 0
+    for row in rows:
+        bit.append(row)
+        size += len(row[3]) + len(row[4])  # characters: near enough, and ten times cheaper
+        if size >= most_bytes or len(bit) == most_rows:
+            yield bit
+            bit, size = [], 0
+    if bit:
+        yield bit
 
 
 def facts_of(rows: Iterable[Row]) -> dict[str, LevelFacts]:

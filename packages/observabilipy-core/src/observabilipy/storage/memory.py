@@ -19,7 +19,7 @@ from observabilipy.models import (
     RetentionPolicy,
     SeriesHistory,
 )
-from observabilipy.ports import Batch, CommitReport, Worker
+from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
 from observabilipy.storage.log_table import draft
 from observabilipy.storage.memory_logs import InMemoryLogStorage
 from observabilipy.storage.memory_metrics import InMemoryMetricsStorage
@@ -77,6 +77,10 @@ class MemoryStorage:
     def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         """Entries in commit order, each with its cursor."""
         return self._logs.read_logs(query)
+
+    def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
+        """The same entries as lines of NDJSON."""
+        return self._logs.read_ndjson(query)
 
     async def count_logs(self, query: LogQuery) -> int:
         """How many entries ``read_logs`` would give."""

@@ -2,14 +2,16 @@
 
 import json
 import os
+import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
+from observabilipy.encoding.ndjson import encode_stored
 from observabilipy.models import (
     Clock,
-    Cursor,
     LogEntry,
     LogFacts,
     LogQuery,
@@ -18,13 +20,17 @@ from observabilipy.models import (
     level_name,
     to_micros,
 )
+from observabilipy.ports import NdjsonPage
 from observabilipy.storage.bounds import check_size
 from observabilipy.storage.generation import Randomness, new_generation
-from observabilipy.storage.log_table import Draft, LogTable, Row, Span, draft, facts_of
+from observabilipy.storage.log_table import Draft, LogTable, Row, Span, draft, facts_of, in_bits
+from observabilipy.storage.ndjson import PAGE_BYTES, pages_of
 
 __all__ = ["InMemoryLogStorage", "RingBufferLogStorage"]
 
 _PAGE = 500  # rows copied under the lock at once; about 10 microseconds
+_BIT_ROWS = 128  # looked at, and encoded, before other tasks get their turn; half a millisecond
+_BIT_BYTES = 65_536  # the same where rows are large
 
 
 class InMemoryLogStorage:
@@ -83,12 +89,27 @@ class InMemoryLogStorage:
 
     async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         """Entries in commit order, each with its cursor."""
-        async for generation, row in self._matching(query):
-            yield _entry(generation, row)
+        async with aclosing(self._matching(query)) as parts:
+            async for generation, rows in parts:
+                for row in rows:
+                    yield _entry(generation, row)
+
+    async def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
+        """The same entries as lines of NDJSON."""
+        lines = b""
+        async with aclosing(self._matching(query)) as parts:
+            async for generation, rows in parts:
+                lines += b"".join([_line(generation, row) for row in rows])
+                if len(lines) >= PAGE_BYTES:
+                    for page in pages_of(lines):
+                        yield page
+                    lines = b""
+        for page in pages_of(lines):
+            yield page
 
     async def count_logs(self, query: LogQuery) -> int:
         """How many entries ``read_logs`` would give."""
-        return sum([1 async for _ in self._matching(query)])
+        return sum([len(rows) async for _, rows in self._matching(query)])
 
     async def log_facts(self) -> LogFacts:
         """Per level count, oldest, newest and bytes; the generation and where the log begins and ends."""
@@ -111,23 +132,25 @@ class InMemoryLogStorage:
     async def aclose(self) -> None:
         """Nothing is to be let go of."""
 
-    async def _matching(self, query: LogQuery) -> AsyncIterator[tuple[str, Row]]:
-        """Rows that pass the query, with their generation; other tasks may run after each page."""
+    async def _matching(self, query: LogQuery) -> AsyncGenerator[tuple[str, list[Row]], None]:
+        """Rows that pass the query, some at a time, with their generation; other tasks may run in between."""
         from asyncio import sleep
 
-        accepts = query.predicate()
-        left = query.limit
+        accepts = None if query.plain else query.predicate()
+        downwards = query.order == "desc"
+        left = sys.maxsize if query.limit is None else query.limit
         with self._lock:
             span = self._table.span(query)
-        while page := self._page(span, query.order == "desc"):
-            for row in page:
-                if accepts(*row[1:]):
-                    yield span.generation, row
-                    left = None if left is None else left - 1
-                    if left == 0:
+        while page := self._page(span, downwards):
+            for bit in in_bits(page, _BIT_ROWS, _BIT_BYTES):
+                rows = bit if accepts is None else [row for row in bit if accepts(*row[1:])]
+                if rows:
+                    yield span.generation, rows[:left]
+                    left -= len(rows)
+                    if left <= 0:
                         return
-            span = replace(span, end=page[-1][0]) if query.order == "desc" else replace(span, start=page[-1][0] + 1)
-            await sleep(0)
+                await sleep(0)
+            span = replace(span, end=page[-1][0]) if downwards else replace(span, start=page[-1][0] + 1)
 
     def _page(self, span: Span, downwards: bool) -> list[Row]:
         with self._lock:
@@ -147,5 +170,9 @@ class RingBufferLogStorage(InMemoryLogStorage):
 
 def _entry(generation: str, row: Row) -> LogEntry:
     position, micros, level, message, attributes = row
-    cursor = str(Cursor(generation, position))
-    return LogEntry(from_micros(micros), level, message, json.loads(attributes), cursor=cursor)
+    return LogEntry(from_micros(micros), level, message, json.loads(attributes), cursor=f"{generation}-{position}")
+
+
+def _line(generation: str, row: Row) -> bytes:
+    position, micros, level, message, attributes = row
+    return encode_stored(f"{generation}-{position}", micros, level, message, attributes)

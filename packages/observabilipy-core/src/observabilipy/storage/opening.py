@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from observabilipy.errors import ConfigurationError, StorageNotInstalled
 from observabilipy.ports import RuntimeStoragePort
-from observabilipy.storage.memory import open_memory, open_ring
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -15,7 +14,7 @@ __all__ = ["open_storage"]
 _Opener: TypeAlias = Callable[[str], RuntimeStoragePort]
 
 _GROUP = "observabilipy.storage"
-_BUILT_IN: dict[str, _Opener] = {"memory": open_memory, "ring": open_ring}  # there even without package metadata
+_BUILT_IN = ("memory", "ring")  # there even without package metadata
 _DISTRIBUTIONS = {"sqlite": "observabilipy-sqlite"}
 
 
@@ -40,7 +39,9 @@ def open_storage(url: str) -> RuntimeStoragePort:
 
 def _opener(scheme: str) -> _Opener:
     if scheme in _BUILT_IN:
-        return _BUILT_IN[scheme]
+        from observabilipy.storage.memory import open_memory, open_ring
+
+        return open_memory if scheme == "memory" else open_ring
     installed = _installed()
     if scheme in installed:
         return cast("_Opener", installed[scheme].load())

@@ -16,8 +16,9 @@ from observabilipy.models import (
     RetentionPolicy,
     SeriesHistory,
 )
-from observabilipy.ports import Batch, CommitReport, LogStoragePort, MetricsStoragePort, Worker
+from observabilipy.ports import Batch, CommitReport, LogStoragePort, MetricsStoragePort, NdjsonPage, Worker
 from observabilipy.storage.memory_metrics import InMemoryMetricsStorage
+from observabilipy.storage.ndjson import ndjson_pages
 
 __all__ = ["PlainStorage"]
 
@@ -65,6 +66,10 @@ class PlainStorage:
     def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         """Passed on to the log storage."""
         return self._logs.read_logs(query)
+
+    def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
+        """Passed on to the log storage; where that has no such method, made of its entries."""
+        return ndjson_pages(self._logs, query)
 
     async def count_logs(self, query: LogQuery) -> int:
         """Passed on to the log storage."""

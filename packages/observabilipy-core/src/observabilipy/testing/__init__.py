@@ -16,6 +16,7 @@ contract                     port                   hooks to override
 ``MetricsStorageContract``   MetricsStoragePort     ``make_storage(self, clock)``: a new, empty storage
 ``RuntimeStorageContract``   RuntimeStoragePort     ``make_storage(self, clock)``: a new, empty storage
 ``HistoryContract``          RuntimeStoragePort     ``make_storage(self, clock)``: a new, empty storage
+``NdjsonContract``           NdjsonPort             ``make_storage(self, clock)``: a new, empty log storage
 ``SharedStorageContract``    RuntimeStoragePort     ``make_storage(self, clock)``, and ``make_sibling(self, storage,
                                                     clock)``: another instance on the same store (a second connection,
                                                     say), for stores that processes share; others leave the class out
@@ -37,6 +38,7 @@ from observabilipy.testing.clock import FakeClock
 from observabilipy.testing.history_contract import HistoryContract
 from observabilipy.testing.log_contract import LogStorageContract
 from observabilipy.testing.metrics_contract import MetricsStorageContract
+from observabilipy.testing.ndjson_contract import NdjsonContract
 from observabilipy.testing.runtime_contract import RuntimeStorageContract
 from observabilipy.testing.shared_contract import SharedStorageContract
 
@@ -45,6 +47,7 @@ __all__ = [
     "HistoryContract",
     "LogStorageContract",
     "MetricsStorageContract",
+    "NdjsonContract",
     "RuntimeStorageContract",
     "SharedStorageContract",
 ]
