@@ -1,6 +1,7 @@
 """The file of a ring: how it is made, and what becomes of it."""
 
 import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -94,6 +95,39 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path, what_is_there: str) -> 
     with pytest.raises(FileExistsError, match="this worker has a ring already: draw another id"):
         make(directory)
     assert (len(list(directory.iterdir())), (tmp_path / "elsewhere").exists()) == (1, False)
+
+
+@pytest.mark.parametrize("disturbed", ["removed", "locked"])
+def test_a_file_that_is_tidied_away_while_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disturbed: str
+) -> None:
+    flock = fcntl.flock
+    disturb = iter([True])
+
+    def disturbed_flock(descriptor: int, operation: int) -> None:
+        if next(disturb, False):
+            (unborn,) = tmp_path.iterdir()
+            if disturbed == "locked":
+                raise BlockingIOError
+            unborn.unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", disturbed_flock)
+    ring = make(tmp_path)
+
+    assert (ring.append(b"one"), list(tmp_path.iterdir())) == (True, [tmp_path / "w1.ring"])
+
+
+def test_a_ring_whose_file_is_always_tidied_away_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: int) -> None:
+        raise BlockingIOError
+
+    monkeypatch.setattr(fcntl, "flock", busy)
+    before = open_descriptors()
+    with pytest.raises(OSError, match="somebody removes or locks each new file"):
+        make(tmp_path)
+
+    assert (list(tmp_path.iterdir()), open_descriptors()) == ([], before)
 
 
 def test_a_ring_that_cannot_be_made_leaves_neither_file_nor_descriptor(

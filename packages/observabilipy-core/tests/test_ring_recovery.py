@@ -14,8 +14,6 @@ from observabilipy.logs.ring import Ring
 from observabilipy.logs.ring_format import (
     RECORD,
     STATE_BYTES,
-    State,
-    bytes_of_state,
     place_of_state,
 )
 
@@ -94,18 +92,19 @@ def test_the_batch_in_doubt_comes_first_whole_and_under_its_number(tmp_path: Pat
 
 
 def test_offsets_grow_beyond_four_gigabytes(tmp_path: Path) -> None:
-    ring = make(tmp_path / "living")
-    tail = (1 << 40) - 24  # the header reaches the end of the area, and the payload lies at its beginning
-    file, layout = bytearray(left_by(ring, tmp_path / "dead").read_bytes()), ring._layout
-    state = State(2, tail, 1 << 33, tail)
-    place = place_of_state(state)
-    file[place : place + STATE_BYTES] = bytes_of_state(state, layout)
-    appended(ring, b"one")
-    RECORD.pack_into(file, layout.area + tail % CAPACITY, tail, 3, *RECORD.unpack_from(ring._file, layout.area)[2:])
-    file[layout.area : layout.area + 3] = b"one"
-    (tmp_path / "dead" / "w1.ring").write_bytes(file)
+    ring = make(tmp_path)
+    place = (1 << 40) - 24  # the header reaches the end of the area, and the payload lies at its beginning
+    variables = dict(zip(ring.append.__code__.co_freevars, ring.append.__closure__ or (), strict=True))
+    variables["head"].cell_contents = place
+    ring._note(place, 1 << 33, place)
+    ring.rewind()
+    appended(ring, b"one", b"two")
+    ((_, end),) = read = ring.read(1)
+    ring.intend((1 << 33) + 1, end)
+    ring.close()
 
-    assert recovered(tmp_path / "dead") == [((1 << 33) + REST + 1, [b"one"])]
+    assert read == [(b"one", (1 << 40) + 8)]
+    assert recovered(tmp_path) == [((1 << 33) + 1, [b"one"]), ((1 << 33) + 1 + REST + 1, [b"two"])]
 
 
 def test_a_hole_is_passed_and_counted(tmp_path: Path) -> None:
@@ -120,6 +119,18 @@ def test_a_hole_is_passed_and_counted(tmp_path: Path) -> None:
         assert (list(leftover.batches(10)), leftover.holes) == ([(REST + 1, [b"between", b"last"])], 2)
 
 
+def test_the_smallest_records_are_found_behind_damaged_ones(tmp_path: Path) -> None:
+    ring = make(tmp_path)
+    appended(ring, b"", b"", b"", b"")
+    for offset in (0, 24):
+        ring._file[ring._layout.area + offset + 12 : ring._layout.area + offset + 16] = b"torn"
+    ring.close()
+
+    (leftover,) = leftovers(tmp_path)
+    with leftover:
+        assert (list(leftover.batches(10)), leftover.holes) == ([(REST + 1, [b"", b""])], 1)
+
+
 def test_a_header_whose_middle_became_zeros_is_not_an_empty_record(tmp_path: Path) -> None:
     ring = make(tmp_path)
     appended(ring, b"", b"one")
@@ -127,6 +138,22 @@ def test_a_header_whose_middle_became_zeros_is_not_an_empty_record(tmp_path: Pat
     ring.close()
 
     assert recovered(tmp_path) == [(REST + 1, [b"one"])]
+
+
+def test_a_record_of_the_last_lap_cannot_become_one_of_this(tmp_path: Path) -> None:
+    ring = make(tmp_path)
+    for number in range(CAPACITY // 32):
+        appended(ring, b"%d" % number)
+        ((_, end),) = ring.read(1)
+        ring.intend(number, end)
+        ring.confirm()
+    appended(ring, b"new")
+    place = ring._layout.area + 32  # where the second record was
+    assert RECORD.unpack_from(ring._file, place)[0] == 32
+    ring._file[place : place + 8] = (CAPACITY + 32).to_bytes(8, "little")
+    ring.close()
+
+    assert [batch for _, batch in recovered(tmp_path)] == [[b"new"]]
 
 
 @pytest.mark.parametrize("kept", range(STATE_BYTES + 1))

@@ -1,7 +1,9 @@
 """Damaged databases: which are set aside, and which are left where they are."""
 
+import contextlib
 import logging
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,16 @@ def aside(directory: Path) -> list[Path]:
     return sorted(file for file in directory.iterdir() if ".corrupt-" in file.name)
 
 
+def upgrade_beyond_recognition(path: Path) -> None:
+    """To what an older SQLite calls a malformed schema (SQLITE_CORRUPT): syntax that it does not know."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE later (x)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE later (x) UNHEARD' WHERE name = 'later'")
+        connection.execute("PRAGMA user_version = 99")
+        connection.commit()
+
+
 async def test_a_database_that_two_connections_find_damaged_is_set_aside_as_it_was(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -59,6 +71,17 @@ async def test_a_database_that_two_connections_find_damaged_is_set_aside_as_it_w
         f"{tmp_path / 'obs.db'} is damaged and was set aside as {kept.name}; a new one is made: database disk image is"
         " malformed",
     )
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+def test_a_newer_format_that_this_sqlite_cannot_even_parse_stays(tmp_path: Path, in_use: bool) -> None:
+    storage = SQLiteStorage(tmp_path / "obs.db")
+    try_to_commit(storage)
+    if not in_use:
+        storage.close()
+    upgrade_beyond_recognition(tmp_path / "obs.db")
+
+    assert ([try_to_commit(storage) for _ in range(4)], aside(tmp_path)) == ([False] * 4, [])
 
 
 def test_errors_that_are_far_apart_are_no_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

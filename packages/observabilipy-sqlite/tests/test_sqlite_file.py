@@ -205,13 +205,16 @@ def test_a_database_of_another_program_is_refused_and_left_alone(storage: SQLite
     assert storage.path.read_bytes() == content
 
 
-def test_a_newer_format_is_refused(storage: SQLiteStorage) -> None:
+@pytest.mark.parametrize("version", [1, 3])
+def test_another_format_is_refused(storage: SQLiteStorage, version: int) -> None:
     _commit(storage, 1)
-    storage._database.write(lambda connection: connection.execute("PRAGMA user_version = 2"))
-    newcomer = SQLiteStorage(storage.path)
+    storage._database.write(lambda connection: connection.execute(f"PRAGMA user_version = {version}"))
+    other = SQLiteStorage(storage.path)
 
-    with pytest.raises(StorageUnavailable, match="its format is version 2, this observabilipy-sqlite reads version 1"):
-        _commit(newcomer, 1)
+    with pytest.raises(
+        StorageUnavailable, match=f"its format is version {version}, this observabilipy-sqlite reads version 2"
+    ):
+        _commit(other, 1)
 
 
 async def test_an_old_sqlite_is_named(storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +299,7 @@ def test_settings_of_a_connection(storage: SQLiteStorage) -> None:
     def settings(connection: sqlite3.Connection) -> list[object]:
         return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
-    assert storage._database.read(settings) == ["wal", 1, 0, 0, 2, 0x6F627379, 1]
+    assert storage._database.read(settings) == ["wal", 1, 0, 0, 2, 0x6F627379, 2]
 
 
 def _limit_pages(storage: SQLiteStorage, pages: int) -> int:

@@ -102,3 +102,16 @@ def test_the_ballast_of_a_linked_database_lies_beside_the_file(tmp_path: Path) -
     hold_ballast(tmp_path / "obs.db", 0)
 
     assert sorted(file.name for file in (tmp_path / "disk").iterdir()) == ["real.db", "real.db-ballast"]
+
+
+def test_the_wal_of_a_linked_database_is_copied_when_it_is_large(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "real.db").touch()
+    (tmp_path / "obs.db").symlink_to("disk/real.db")
+    storage = SQLiteStorage(tmp_path / "obs.db")
+    large = LogEntry(1_800_000_000.0, "INFO", "x" * 100_000)
+    storage.commit(Batch(Worker("a"), 1, (large,) * 100))
+    copied = (tmp_path / "disk" / "real.db").stat().st_size
+    storage.close()
+
+    assert copied > 100 * 100_000

@@ -90,7 +90,7 @@ _quiet_up_to: dict[str, float] = {}  # by name of a logger: up to this level its
 
 def _remember(name: str) -> float:
     """Records that our own work makes would make the next ones, if they were taken."""
-    origin = name.partition(".")[0]
+    origin = str(name).partition(".")[0]  # ``makeLogRecord`` may leave None there
     level = math.inf if origin in _OURS else logging.DEBUG if origin == "asyncio" else -math.inf
     if len(_quiet_up_to) < _REMEMBERED:
         _quiet_up_to[name] = level

@@ -31,7 +31,7 @@ from observabilipy.runtime.checks import LogDurability
 from observabilipy.storage.opening import open_storage
 
 if TYPE_CHECKING:
-    from observabilipy.http import Auth, Endpoints
+    from observabilipy.http import Auth, Endpoints, Limits
 
 __all__ = ["Observability"]
 
@@ -61,6 +61,7 @@ class Observability:
         max_entry_bytes: how long the line of a log entry may be; what is cut off is marked.
         strict: raise refused values instead of counting them, for tests.
         health: answer /health, without data and without auth.
+        limits: how much of this process readers of /logs may take; ``observabilipy.http.Limits()`` if left out.
         handle_sigterm: commit at SIGTERM, before whoever else handles it.
         clock: gives unix seconds.
 
@@ -85,6 +86,7 @@ class Observability:
         max_entry_bytes: int = 262_144,
         strict: bool = False,
         health: bool = False,
+        limits: "Limits | None" = None,
         handle_sigterm: bool = True,
         clock: Clock = time.time,
     ) -> None:
@@ -97,6 +99,7 @@ class Observability:
         self._auth = auth
         self._metrics_auth = metrics_auth
         self._health = health
+        self._limits = limits
         self._endpoints: Endpoints | None = None
         self._logging_handler: LoggingHandler | None = None
         log_storage, metrics_storage = _storages(storage)
@@ -142,6 +145,7 @@ class Observability:
                 auth=self._auth,
                 metrics_auth=self._metrics_auth,
                 health=self._health,
+                limits=self._limits,
                 flush=self.aflush,
                 on_error=lambda error: self.runtime.troubles.failed("answering a request", error),
                 on_clash=self.runtime.troubles.left_out,

@@ -194,11 +194,13 @@ class Batch:
     ``sequence`` grows by one with each batch of a worker, from 1; a batch that is repeated because its commit was
     unclear has the same number. ``samples`` are increments, ``gauges`` the values of this worker alone, ``families``
     the definitions that are new since its last batch.
+
+    The runtime hands its entries over as ``EncodedEntries``, from which a store may take what it would encode.
     """
 
     worker: Worker
     sequence: int
-    entries: tuple[LogEntry, ...] = ()
+    entries: Sequence[LogEntry] = ()
     samples: tuple[MetricSample, ...] = ()
     gauges: tuple[MetricSample, ...] = ()
     families: tuple[Family, ...] = ()

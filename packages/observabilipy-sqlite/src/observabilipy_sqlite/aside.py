@@ -22,20 +22,24 @@ def set_aside(path: Path, damaged: Identity, *, known: bool) -> Path | None:
     Args:
         path: of the database.
         damaged: which file it was.
-        known: it has been read as one of ours before. Otherwise its header must say so.
+        known: it has been read as one of ours before. Then it needs no header that says so; but one that can be read
+            and says something else keeps it in its place, too. To an older SQLite a sound file of a newer format may
+            look damaged: it knows less syntax.
     """
     try:
         with making_files(path.parent):
             if identity(path) != damaged or path.is_symlink() or len(_earlier(path)) >= _MOST:
                 return None
-            return _renamed(path) if known or _says_it_is_ours(path) else None
+            ours = _says_it_is_ours(path)
+            return _renamed(path) if ours or (known and ours is None) else None
     except OSError:
         return None
 
 
-def _says_it_is_ours(path: Path) -> bool:
-    # SQLite reads the header: opening the file by other means would drop the locks on it.
-    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
+def _says_it_is_ours(path: Path) -> bool | None:
+    # SQLite reads the header: opening the file by other means would drop the locks on it. Read-only: the last
+    # connection that can write deletes the -wal when it is closed.
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         return is_ours(connection)
 
 
@@ -49,7 +53,11 @@ def _renamed(path: Path) -> Path:
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = Path(f"{path}.corrupt-{moment}-{len(_earlier(path))}")  # the number: a clock may say the same time twice
     path.rename(target)
+    wal = Path(f"{path}-wal")
     with contextlib.suppress(FileNotFoundError):
-        Path(f"{path}-wal").rename(f"{target}-wal")
+        if wal.stat().st_size:
+            wal.rename(f"{target}-wal")
+        else:  # left by whoever read the header
+            wal.unlink()
     Path(f"{path}-shm").unlink(missing_ok=True)
     return target

@@ -50,6 +50,7 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._identity: Identity | None = None  # of the file that the connection is on
         self._wal: Identity | None = None  # of its -wal
+        self._real_path = os.fspath(self.path)  # without symbolic links: where SQLite puts the -wal
         self._tried: Identity | None = None  # the file that was last opened, or tried to
         self._ours: Identity | None = None  # the file that was last read as one of ours
         self._doubted: tuple[Identity | None, float] | None = None  # the file that seemed damaged, and when (monotonic)
@@ -210,6 +211,7 @@ class Database:
         if self._connection is None:
             create_if_missing(self.path)
             self._tried = identity(self.path)
+            self._real_path = os.path.realpath(self.path)
             self._connection = self._open()
             self._identity = self._ours = self._tried
             self._wal = identity(Path(f"{self.path}-wal"))
@@ -256,7 +258,7 @@ class Database:
 
     def _wal_bytes(self) -> int:
         try:
-            return os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - runs after each commit; a Path would cost more
+            return os.stat(f"{self._real_path}-wal").st_size  # noqa: PTH116 - runs after each commit; a Path would cost more
         except OSError:
             return 0
 

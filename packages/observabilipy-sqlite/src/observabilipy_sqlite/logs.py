@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TypeAlias
 
-from observabilipy.encoding.json_text import json_text
-from observabilipy.models import RANKS, LevelFacts, LogEntry, LogFacts, from_micros, to_micros
+from observabilipy.encoding.encoded_entries import encoded
+from observabilipy.models import RANKS, LevelFacts, LogEntry, LogFacts, from_micros
 from observabilipy_sqlite.values import escaped, unescaped
 
 __all__ = ["Row", "append", "delete", "ends", "facts", "generation", "rows_of"]
@@ -19,13 +19,10 @@ Row: TypeAlias = tuple[int, str, int, str, str]
 def rows_of(entries: Iterable[LogEntry]) -> list[Row]:
     """What is stored of entries; to be made before the transaction, which holds the write lock."""
     rows = []
-    for entry in entries:
-        attributes = entry.attributes_json
-        if attributes is None:
-            attributes = json_text(entry.attributes)
-        size = len(entry.message.encode()) + len(attributes.encode())
-        level = entry.level if entry.level in RANKS else escaped(entry.level)
-        rows.append((to_micros(entry.timestamp), level, size, escaped(entry.message), attributes))
+    for micros, level, message, attributes in encoded(entries):
+        size = len(attributes) if attributes.isascii() else len(attributes.encode())
+        size += len(message) if message.isascii() else len(message.encode())
+        rows.append((micros, level if level in RANKS else escaped(level), size, escaped(message), attributes))
     return rows
 
 

@@ -16,7 +16,9 @@ BUSY_SECONDS = 5.0
 """How long a connection waits for another one's lock before it gives up."""
 
 _APPLICATION_ID = 0x6F627379  # "obsy"
-_VERSION = 1
+_VERSION = (
+    2  # 1 had the text of the log without escapes: read as 2 its quotes would break lines, its backslashes vanish
+)
 _OLDEST_LIBRARY = (3, 37, 0)  # STRICT tables
 
 _PRAGMAS = (
@@ -152,13 +154,17 @@ def prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
         _create(connection)
 
 
-def is_ours(connection: sqlite3.Connection) -> bool:
-    """Whether the header of a database says so, however damaged the rest may be."""
+def is_ours(connection: sqlite3.Connection) -> bool | None:
+    """Whether the header of a database says so, and its format is this one; None when there is no header to read."""
     try:
         connection.execute("PRAGMA writable_schema = ON")  # SQLite then reads a file that is shorter than it should be
-        return bool(connection.execute("PRAGMA application_id").fetchone() == (_APPLICATION_ID,))
-    except sqlite3.Error:
-        return False
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        return False  # locked or out of reach: it may well have one
+    except sqlite3.DatabaseError:
+        return None
+    return (application, version) == (_APPLICATION_ID, _VERSION)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -126,8 +126,9 @@ class LogBuffer:
                     taken.append(queue.popleft())  # noqa: PERF401 - one by one, so that an IndexError keeps the rest
             except IndexError:  # a full buffer gave up records meanwhile
                 pass
+        count = len(taken)  # not below: no call between reading and setting, see _has_room
         if not self._closed:
-            self._limit += len(taken)
+            self._limit += count
         taken.sort(key=_sequence)
         return taken
 

@@ -270,7 +270,7 @@ def _appending(file: mmap.mmap, layout: Layout) -> _Appending:
         else:
             file[begin:area_end] = payload[: area_end - begin]
             file[area : stop - capacity] = payload[area_end - begin :]
-        pack_into(file, place, start, length, checksum, mark)
+        pack_into(file, place, start, length, checksum ^ start & 0xFFFFFFFF, mark)
         return True
 
     def move_bound(offset: int) -> None:
@@ -295,7 +295,7 @@ def _locked_file(directory: Path, worker_id: str) -> tuple[Path, int]:
             if lock(descriptor) and os.fstat(descriptor).st_nlink:
                 undoing.pop_all()
                 return path, descriptor
-    raise OSError(errno.EAGAIN, "somebody removes or locks each new file", str(directory))
+    raise OSError(errno.EAGAIN, "somebody removes or locks each new file: look who else works there", str(directory))
 
 
 def _allocate(descriptor: int, size: int) -> None:

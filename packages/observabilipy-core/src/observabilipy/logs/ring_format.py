@@ -27,7 +27,7 @@ plus the offset modulo the capacity. Records begin at multiples of 8:
 
     0     8   offset of the record itself
     8     4   length of the payload
-    12    4   CRC-32 of the payload
+    12    4   CRC-32 of the payload, exclusive-or the lower half of the offset
     16    8   mark; the header is written after the payload, and this last
     24        payload, and up to 7 bytes of anything
 
@@ -35,7 +35,8 @@ A payload that reaches the end of the area goes on at its beginning. A header do
 the area. A record is whole when it has the offset at which it is looked for, the mark, and a fitting checksum. Where
 there is none, the next one is looked for at the multiples of 8 that follow; nothing lies beyond tail plus capacity.
 
-The checksums of payloads and states begin with the lower half of the mark, so that zeros never fit.
+The checksums of payloads and states begin with the lower half of the mark, so that zeros never fit. Without the offset
+in it, a page that a power failure has torn away could make a record of the last lap one of this.
 """
 
 import json
@@ -244,7 +245,7 @@ def record_at(file: bytes | mmap, layout: Layout, offset: int, limit: int) -> by
     if own_offset != offset or mark != layout.mark or offset + record_size(length) > limit:
         return None
     payload = _piece(file, layout, offset + RECORD.size, length)
-    return payload if crc32(payload, layout.seed) == checksum else None
+    return payload if crc32(payload, layout.seed) ^ offset & 0xFFFFFFFF == checksum else None
 
 
 def _piece(file: bytes | mmap, layout: Layout, offset: int, length: int) -> bytes:
@@ -266,7 +267,7 @@ def next_record(file: bytes | mmap, layout: Layout, offset: int, limit: int) -> 
             offset += layout.area_end - place  # to where the area begins again
             continue
         offset += found - MARK_AT - place
-        if not offset % 8 and record_at(file, layout, offset, limit) is not None:
+        if record_at(file, layout, offset, limit) is not None:
             return offset
         offset = offset + 8 & -8
     return limit

@@ -5,16 +5,16 @@ import time
 from collections.abc import Callable
 from marshal import loads
 
+from observabilipy.encoding.encoded_entries import EncodedEntry
 from observabilipy.logs.crash_buffer import CrashBuffer
 from observabilipy.logs.entries import Finish
-from observabilipy.models import LogEntry
 
 __all__ = ["RingReader", "entry_of_payload"]
 
 _HOLE_SECONDS = 1.0  # after which a place that was reserved and never written is given up: its thread is gone
 
 
-def entry_of_payload(payload: bytes, finish: Finish) -> LogEntry:
+def entry_of_payload(payload: bytes, finish: Finish) -> EncodedEntry:
     """The entry of a record as CrashBuffer put it into a ring.
 
     Raises:
@@ -52,7 +52,7 @@ class RingReader:
         """Where the ring ends now: what is recorded later lies behind that."""
         return 0 if self._buffer.ring is None else self._buffer.ring.head
 
-    def take(self, count: int, until: int) -> tuple[list[LogEntry], int]:
+    def take(self, count: int, until: int) -> tuple[list[EncodedEntry], int]:
         """The next entries, at most so many, of those recorded before ``until``; and where in the ring they end."""
         ring = self._buffer.ring
         if ring is None or ring.position >= until:
@@ -80,9 +80,12 @@ class RingReader:
         if self._buffer.ring is not None:
             self._buffer.ring.confirm()
 
-    def end(self) -> None:
-        """Nothing more is read: what is left in the ring is recovered by the next flush of any process."""
-        self._buffer.end_ring()
+    def end(self, forget_owner: Callable[[], None] = lambda: None) -> None:
+        """Nothing more is read: what is left in the ring is recovered by the next flush of any process.
+
+        ``forget_owner`` is called before another ring can be made.
+        """
+        self._buffer.end_ring(forget_owner)
 
     def _gives_up_holes(self) -> bool:
         return self._hole_since is not None and self._monotonic() - self._hole_since >= _HOLE_SECONDS

@@ -2,7 +2,7 @@
 
 from observabilipy.models.clock import Clock, check_timestamp, from_micros, to_micros
 from observabilipy.models.cursor import Cursor, Gap, parse_cursor, resume
-from observabilipy.models.entry import LogEntry, encoded_entry
+from observabilipy.models.entry import LogEntry
 from observabilipy.models.facts import LevelFacts, LogFacts
 from observabilipy.models.family import (
     DEFAULT_SERIES_LIMIT,
@@ -52,7 +52,6 @@ __all__ = [
     "bucket_bounds",
     "check_timestamp",
     "counter",
-    "encoded_entry",
     "from_micros",
     "gauge",
     "histogram",

@@ -4,7 +4,9 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from logging import LogRecord
 
+from observabilipy.encoding.encoded_entries import EncodedEntries, EncodedEntry
 from observabilipy.errors import StorageUnavailable
 from observabilipy.instruments.registry import Collection, Registry
 from observabilipy.logs.buffer import LogBuffer, Record
@@ -12,7 +14,7 @@ from observabilipy.logs.crash_buffer import CrashBuffer
 from observabilipy.logs.entries import Finish, Measured, shed
 from observabilipy.logs.logging_record import merged
 from observabilipy.logs.ring_reader import RingReader
-from observabilipy.models import Clock, LogEntry, MetricSample, level_of_number
+from observabilipy.models import Clock, MetricSample, level_of_number
 from observabilipy.ports import Batch, CommitReport, RuntimeStoragePort, Worker
 from observabilipy.troubles import DROPPED_NAME
 
@@ -28,6 +30,7 @@ class _Parcel:
 
     batch: Batch
     collection: Collection
+    entries: list[EncodedEntry]
     kept: int
 
 
@@ -126,16 +129,17 @@ class Delivery:
         """The worker ends in good order; a later record would draw a new one."""
         if self._worker is not None and self._parcel is None:
             self._storage.end_worker(self._worker)
-            if self._ring is not None:
-                self._ring.end()  # the next one has the name of another worker
-            self._forget_worker()
+            if self._ring is None:
+                self._forget_worker()
+            else:
+                self._ring.end(self._forget_worker)  # the next ring has the name of another worker
             self._registry.report_gauges_again()
 
     def abandon(self) -> None:
         """Nothing more will be carried: count what is left as dropped."""
-        left = [entry.level for entry, _ in self._backlog]
+        left = [entry[1] for entry, _ in self._backlog]
         if self._parcel is not None:
-            left += [entry.level for entry in self._parcel.batch.entries[self._parcel.kept :]]
+            left += [level for _, level, _, _ in self._parcel.entries[self._parcel.kept :]]
         left += map(_level, self._buffer.drain())  # of threads that were recording while it was closed
         for level in left:
             self._troubles.dropped(level, "closed")
@@ -164,12 +168,14 @@ class Delivery:
         for record in self._buffer.drain():
             _, timestamp, level, message, attributes, context = record
             try:
-                self._backlog.append(self._finish(timestamp, level, message, merged(context, attributes)))
+                if context or isinstance(attributes, LogRecord):
+                    attributes = merged(context, attributes)
+                self._backlog.append(self._finish(timestamp, level, message, attributes))
             except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
                 self._unreadable(error, _level(record))
         self._backlog, given_up = shed(self._backlog, self._max_backlog_bytes)
-        for entry in given_up:
-            self._troubles.dropped(entry.level, "backlog_full")
+        for level in given_up:
+            self._troubles.dropped(level, "backlog_full")
 
     def _unreadable(self, error: Exception, level: str = "INFO") -> None:
         self._troubles.dropped(level, "invalid")
@@ -187,21 +193,22 @@ class Delivery:
             told = self._finish(self._clock(), "WARNING", f"log entries were dropped: {sum(losses.values())}", about)
             self._backlog.insert(0, told)
 
-    def _pack(self, collection: Collection, kept: list[LogEntry], end: int) -> _Parcel:
+    def _pack(self, collection: Collection, kept: list[EncodedEntry], end: int) -> _Parcel:
         room = max(0, _BATCH_ENTRIES - len(kept))
         taken, self._backlog = self._backlog[:room], self._backlog[room:]
+        entries = [*kept, *(entry for entry, _ in taken)]
         self._sequence += 1
         batch = Batch(
             self.worker,
             self._sequence,
-            (*kept, *(entry for entry, _ in taken)),
+            EncodedEntries(entries),
             tuple(collection.samples),
             tuple(collection.gauges),
             tuple(collection.families),
         )
         if self._ring is not None:
             self._ring.intend(self._sequence, end)
-        self._parcel = _Parcel(batch, collection, len(kept))
+        self._parcel = _Parcel(batch, collection, entries, len(kept))
         return self._parcel
 
     def _commit(self, parcel: _Parcel) -> bool:
@@ -239,8 +246,8 @@ class Delivery:
 
     def _give_up(self, parcel: _Parcel) -> None:
         parcel.collection.confirm(definitions=False)  # the next batch defines them once more
-        for entry in parcel.batch.entries:
-            self._troubles.dropped(entry.level, "refused_by_storage")
+        for _, level, _, _ in parcel.entries:
+            self._troubles.dropped(level, "refused_by_storage")
         for sample in (*parcel.batch.samples, *parcel.batch.gauges):
             self._troubles.lost(sample.name, 1)
 

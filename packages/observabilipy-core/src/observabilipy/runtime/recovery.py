@@ -5,10 +5,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from observabilipy import uwsgi
+from observabilipy.encoding.encoded_entries import EncodedEntries, EncodedEntry
 from observabilipy.errors import StorageUnavailable
 from observabilipy.logs.entries import Finish
 from observabilipy.logs.ring_reader import entry_of_payload
-from observabilipy.models import LogEntry
 from observabilipy.ports import Batch, RingPort, RuntimeStoragePort, Worker
 from observabilipy.troubles import Troubles
 
@@ -71,8 +71,8 @@ class Recovery:
         finish = self._finish.with_base(leftover.base)
         count = 0
         for sequence, payloads in leftover.batches(_BATCH_ENTRIES):
-            entries = tuple(self._entries(payloads, finish))
-            if not self._commit(Batch(worker, sequence, entries)):
+            entries = list(self._entries(payloads, finish))
+            if not self._commit(Batch(worker, sequence, EncodedEntries(entries))):
                 return
             count += len(entries)
         self._storage.end_worker(worker)
@@ -94,7 +94,7 @@ class Recovery:
                 self._troubles.dropped(entry.level, "refused_by_storage")
         return True
 
-    def _entries(self, payloads: Iterable[bytes], finish: Finish) -> Iterable[LogEntry]:
+    def _entries(self, payloads: Iterable[bytes], finish: Finish) -> Iterable[EncodedEntry]:
         for payload in payloads:
             try:
                 yield entry_of_payload(payload, finish)

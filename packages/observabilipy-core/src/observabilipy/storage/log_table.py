@@ -6,26 +6,15 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeAlias
 
-from observabilipy.encoding.json_text import json_text
-from observabilipy.models import LevelFacts, LogEntry, LogQuery, from_micros, parse_cursor, resume, to_micros
+from observabilipy.encoding.encoded_entries import EncodedEntry
+from observabilipy.models import LevelFacts, LogQuery, from_micros, parse_cursor, resume
 
-__all__ = ["Draft", "LogTable", "Row", "Span", "draft", "facts_of", "in_bits"]
-
-Draft: TypeAlias = tuple[int, str, str, str]
-"""An entry without its place: microseconds, level, message, attributes as JSON text."""
+__all__ = ["LogTable", "Row", "Span", "facts_of", "in_bits"]
 
 Row: TypeAlias = tuple[int, int, str, str, str]
 """Position, microseconds, level, message, attributes as JSON text. A tuple: half the memory and time of a class."""
 
 _position = itemgetter(0)
-
-
-def draft(entry: LogEntry) -> Draft:
-    """What is kept of an entry: later changes of its attributes do not reach it."""
-    attributes = entry.attributes_json
-    if attributes is None:
-        attributes = json_text(entry.attributes)
-    return to_micros(entry.timestamp), entry.level, entry.message, attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +45,9 @@ class LogTable:
         """The position of the oldest row kept, or the upcoming one."""
         return self._rows[0][0] if self._rows else self.upcoming
 
-    def append(self, drafts: Sequence[Draft]) -> None:
-        """Give the drafts their positions."""
-        rows = [(position, *parts) for position, parts in enumerate(drafts, self.upcoming)]
+    def append(self, entries: Sequence[EncodedEntry]) -> None:
+        """Give the entries their positions."""
+        rows = [(position, *parts) for position, parts in enumerate(entries, self.upcoming)]
         self._rows += rows
         self._bytes += sum(map(_size, rows))
         self.upcoming += len(rows)

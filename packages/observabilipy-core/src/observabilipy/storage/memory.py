@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 
+from observabilipy.encoding.encoded_entries import encoded
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import (
     Clock,
@@ -20,7 +21,6 @@ from observabilipy.models import (
     SeriesHistory,
 )
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
-from observabilipy.storage.log_table import draft
 from observabilipy.storage.memory_logs import InMemoryLogStorage
 from observabilipy.storage.memory_metrics import InMemoryMetricsStorage
 from observabilipy.storage.totals_table import definition_of, report_of
@@ -135,7 +135,7 @@ class MemoryStorage:
 
     def commit(self, batch: Batch) -> CommitReport:
         """Store the whole batch, or nothing; nothing when this batch or a later one of the worker is there."""
-        drafts = [draft(entry) for entry in batch.entries]
+        entries = encoded(batch.entries)
         reports = [report_of(sample) for sample in (*batch.samples, *batch.gauges)]
         definitions = [definition_of(family) for family in batch.families]
         with self._lock:
@@ -143,7 +143,7 @@ class MemoryStorage:
             if workers.is_known(batch.worker, batch.sequence):
                 return CommitReport()
             workers.committed(batch.worker, batch.sequence)
-            self._logs.append(drafts)
+            self._logs.append(entries)
             report = self._metrics.add(definitions, reports, batch.worker.id)
             return replace(report, generation=self._logs.generation)
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from observabilipy.encoding.encoded_entries import EncodedEntry, encoded
 from observabilipy.encoding.ndjson import encode_stored
 from observabilipy.models import (
     Clock,
@@ -23,7 +24,7 @@ from observabilipy.models import (
 from observabilipy.ports import NdjsonPage
 from observabilipy.storage.bounds import check_size
 from observabilipy.storage.generation import Randomness, new_generation
-from observabilipy.storage.log_table import Draft, LogTable, Row, Span, draft, facts_of, in_bits
+from observabilipy.storage.log_table import LogTable, Row, Span, facts_of, in_bits
 from observabilipy.storage.ndjson import PAGE_BYTES, pages_of
 
 __all__ = ["InMemoryLogStorage", "RingBufferLogStorage"]
@@ -78,14 +79,14 @@ class InMemoryLogStorage:
         """Give out cursors of a new generation: this copy and the one it was forked from go apart."""
         self._table.generation = new_generation(self._randomness)
 
-    def append(self, drafts: Sequence[Draft]) -> None:
-        """Store entries that were drafted already, blocking for a moment."""
+    def append(self, entries: Sequence[EncodedEntry]) -> None:
+        """Store entries that were encoded already, blocking for a moment."""
         with self._lock:
-            self._table.append(drafts)
+            self._table.append(entries)
 
     async def write_logs(self, entries: Iterable[LogEntry]) -> None:
         """Store all of the entries, in their order, or none of them."""
-        self.append([draft(entry) for entry in entries])
+        self.append(encoded(entries))
 
     async def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         """Entries in commit order, each with its cursor."""
