@@ -157,7 +157,7 @@ async def test_hostile_records_are_stored_as_well_as_possible_and_hold_nothing_u
     scene.delivery.deliver()
 
     assert (await scene.messages(), await scene.total("observabilipy_log_entries_dropped_total")) == (
-        ["log entries were dropped: 1", "<unprintable Hostile>", "after"],
+        ["<unprintable Hostile>", "after", "log entries were dropped: 1"],
         {"INFO,invalid": 1},
     )
 

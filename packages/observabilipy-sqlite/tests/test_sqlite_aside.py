@@ -93,6 +93,23 @@ def test_errors_that_are_far_apart_are_no_evidence(tmp_path: Path, monkeypatch: 
     assert ([try_to_commit(storage) for _ in range(3)], aside(tmp_path)) == ([False] * 3, [])
 
 
+async def test_old_entries_that_cannot_be_deleted_are_evidence_or_the_file_would_grow_for_ever(tmp_path: Path) -> None:
+    make(tmp_path / "obs.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "obs.db")) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'log'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with (tmp_path / "obs.db").open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    storage = SQLiteStorage(tmp_path / "obs.db")
+    with pytest.raises(StorageUnavailable):
+        await storage.delete_oldest_logs(1)
+    deleted = await storage.delete_oldest_logs(1)
+    await storage.aclose()
+
+    assert (deleted, len(aside(tmp_path))) == (0, 1)
+
+
 async def test_a_reader_sets_nothing_aside(tmp_path: Path) -> None:
     make(tmp_path / "obs.db")
     damage(tmp_path / "obs.db")

@@ -12,6 +12,7 @@ from observabilipy import sigterm
 from observabilipy.errors import ConfigurationError
 from observabilipy.instruments import Counter, Gauge, Histogram, Labelled
 from observabilipy.logging_handler import LoggingHandler
+from observabilipy.logs.buffer import LogCall
 from observabilipy.logs.logger import Logger
 from observabilipy.logs.redaction import Redaction
 from observabilipy.models import (
@@ -69,6 +70,12 @@ class Observability:
         ConfigurationError: a setting that cannot work; the message says what to write instead.
     """
 
+    debug: LogCall
+    info: LogCall
+    warning: LogCall
+    error: LogCall
+    critical: LogCall
+
     def __init__(
         self,
         storage: str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort] = "memory://",
@@ -102,6 +109,8 @@ class Observability:
         self._limits = limits
         self._endpoints: Endpoints | None = None
         self._logging_handler: LoggingHandler | None = None
+        if service is not None and (not isinstance(service, str) or not service.strip()):
+            raise ConfigurationError(f"service must be a name, got {service!r}: leave it out if there is none")
         log_storage, metrics_storage = _storages(storage)
         self.runtime = EmbeddedRuntime(
             log_storage,

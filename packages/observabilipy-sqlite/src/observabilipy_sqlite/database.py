@@ -66,6 +66,18 @@ class Database:
         with self._owned_lock():
             return self._transaction("BEGIN", function)
 
+    def search(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """``read`` in search of what shall be deleted: damage found here counts like damage found in writing.
+
+        A file whose old entries cannot be read would else never be set aside, and grow without end.
+        """
+        try:
+            return self._searched(function)
+        except StorageUnavailable as error:
+            if not _is_damage(error):
+                raise
+        return self._searched(function)  # on a second connection: retention comes back too late to be evidence
+
     def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function in a transaction that holds the write lock from its first moment.
 
@@ -132,7 +144,7 @@ class Database:
         try:
             return self._transaction("BEGIN IMMEDIATE", lambda connection: function(self._bounded(connection)))
         except StorageUnavailable as error:
-            if _name(error.__cause__).startswith(_DAMAGED):
+            if _is_damage(error):
                 self._doubt(error)
             raise
 
@@ -171,10 +183,19 @@ class Database:
             return False
         return True
 
+    def _searched(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self.read(function)
+        except StorageUnavailable as error:
+            if _is_damage(error):
+                with self._owned_lock():
+                    self._doubt(error)
+            raise
+
     def _doubt(self, error: StorageUnavailable) -> None:
         """A file of which two connections, one after the other, say that it is damaged is set aside.
 
-        Only writing leads here: a page that nobody but readers need does not stop anything.
+        Only writing and deleting lead here: a page that nobody but readers need does not stop anything.
         """
         file, now = self._tried, time.monotonic()
         doubted, self._doubted = self._doubted, (file, now)
@@ -295,6 +316,10 @@ _REMEDIES = {
 
 def _name(error: BaseException | None) -> str:
     return str(getattr(error, "sqlite_errorname", ""))
+
+
+def _is_damage(error: StorageUnavailable) -> bool:
+    return _name(error.__cause__).startswith(_DAMAGED)
 
 
 def _kept_for_ever(connection: sqlite3.Connection) -> None:

@@ -43,14 +43,14 @@ class Deletion:
 
     def before(self, timestamp: float, level: str | None) -> tuple[int, bool]:
         """Delete entries older than unix seconds. How many went, and whether there may be more."""
-        return self._delete(self._database.read(partial(_older, micros=to_micros(timestamp), level=_stored(level))))
+        return self._delete(self._database.search(partial(_older, micros=to_micros(timestamp), level=_stored(level))))
 
     def oldest(self, count: int, level: str | None) -> tuple[int, bool]:
         """Delete the entries committed first, at most ``count``. How many went, and whether there may be more."""
         rows = max(0, min(count, _STEP_ROWS))
         if level is None:
-            return self._delete(self._database.read(partial(_first, rows=rows)))
-        return self._delete(self._database.read(partial(self._first_of, rows=rows, level=escaped(level_name(level)))))
+            return self._delete(self._database.search(partial(_first, rows=rows)))
+        return self._delete(self._database.search(partial(self._first_of, rows=rows, level=escaped(level_name(level)))))
 
     def _first_of(self, connection: sqlite3.Connection, rows: int, level: str) -> _Found:
         generation = logs.generation(connection)

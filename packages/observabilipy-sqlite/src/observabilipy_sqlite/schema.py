@@ -16,9 +16,7 @@ BUSY_SECONDS = 5.0
 """How long a connection waits for another one's lock before it gives up."""
 
 _APPLICATION_ID = 0x6F627379  # "obsy"
-_VERSION = (
-    2  # 1 had the text of the log without escapes: read as 2 its quotes would break lines, its backslashes vanish
-)
+_VERSION = 2  # 1 had the log's text without escapes: read as 2, quotes would end strings and backslashes vanish
 _OLDEST_LIBRARY = (3, 37, 0)  # STRICT tables
 
 _PRAGMAS = (

@@ -53,5 +53,7 @@ def _options(query: str, url: str) -> Mapping[str, str]:
 
 def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise ConfigurationError(f"{name} must be a whole number of bytes, got {text!r}")
+        raise ConfigurationError(
+            f"{name} must be a whole number of bytes, 1 or more, got {text!r}: write max_bytes=500000000"
+        )
     return int(text)

@@ -1,10 +1,10 @@
 """A copy of any Python value that JSON can say, bounded, and made without ever raising."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MappingView
 from itertools import islice
 from reprlib import Repr
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from observabilipy.models.text import storable
 
@@ -31,7 +31,7 @@ _MAX_VALUES = 100_000  # a list of many values may be shared, too
 MAX_FOREIGN = 10_000
 """Values of one container that somebody wrote: it may go on for ever."""
 
-CONTAINERS = (dict, list, tuple, set, frozenset, Mapping)
+CONTAINERS = (dict, list, tuple, set, frozenset, Mapping, MappingView)
 """What is copied as an object or an array."""
 
 NATIVE = frozenset({dict, list, tuple, set, frozenset})
@@ -93,7 +93,7 @@ class _Copying:
             inside = (*around, id(value))
             if isinstance(value, Mapping):
                 return self._object(value, inside)
-            return self._array(value, inside)
+            return self._array(cast("Iterable[object]", value), inside)
         except Exception:  # noqa: BLE001 - a value's own methods may raise anything
             return _unprintable(value)
 

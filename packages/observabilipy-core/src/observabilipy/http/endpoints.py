@@ -55,7 +55,7 @@ class Endpoints:
         on_cut: told why an answer of ``/logs`` ended before it had everything: "bytes", "time", "gap" or "stopped".
         on_refused: told for want of what a reader of ``/logs`` was sent away: "heavy" or "followers".
         limits: how much of this process the readers of ``/logs`` may take.
-        environ: where the variables are.
+        environ: where the variables are; ``os.environ`` if left out.
         monotonic: seconds that never jump, for the limits in time.
         sleep: waits for so many seconds; ``asyncio.sleep`` if left out.
 
@@ -76,13 +76,14 @@ class Endpoints:
         on_cut: Callable[[str], None] | None = None,
         on_refused: Callable[[str], None] | None = None,
         limits: Limits | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         monotonic: Clock = time.monotonic,
         sleep: Pause | None = None,
     ) -> None:
         self._storage = storage
         self._on_error = on_error or _ignore
         self._on_clash = on_clash
+        environ = os.environ if environ is None else environ  # no default argument: help() would print it
         logs_guard = access_guard(auth, environ, self._on_error)
         metrics_guard = logs_guard if metrics_auth is None else access_guard(metrics_auth, environ, self._on_error)
         self._flush = None if flush is None else Flush(flush, self._on_error)

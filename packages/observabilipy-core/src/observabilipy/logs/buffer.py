@@ -10,7 +10,7 @@ from observabilipy import process
 from observabilipy.logs.context import current_context
 from observabilipy.models import LEVELS, RANKS, Clock
 
-__all__ = ["WAKE_EVERY", "Append", "Attributes", "Buffer", "Dropped", "LogBuffer", "LogCall", "Record"]
+__all__ = ["WAKE_EVERY", "Append", "Attributes", "Buffer", "Dropped", "LogBuffer", "LogCall", "Record", "told_as"]
 
 Attributes: TypeAlias = Mapping[str, object] | LogRecord
 """What an entry tells beside its message; of standard logging the whole record, which is read later."""
@@ -64,6 +64,13 @@ class Buffer(Protocol):
         ...
 
 
+def told_as(call: LogCall, level: str) -> LogCall:
+    """What ``help()`` and a TypeError say of it."""
+    call.__name__ = call.__qualname__ = level.lower()  # type: ignore[attr-defined]  # of a function
+    call.__doc__ = f"Record an entry of level {level}: a message, and attributes as key=value."
+    return call
+
+
 class LogBuffer:
     """A bounded buffer without a lock.
 
@@ -115,7 +122,7 @@ class LogBuffer:
                 attributes = {**bound, **attributes}
             put((sequence, clock(), level, message, attributes, current_context()))
 
-        return call
+        return told_as(call, level)
 
     def drain(self) -> list[Record]:
         """Take all records out, in the order in which they were made."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from observabilipy import process
 from observabilipy.encoding.json_text import json_text
-from observabilipy.logs.buffer import WAKE_EVERY, Append, Attributes, LogBuffer, LogCall, Record
+from observabilipy.logs.buffer import WAKE_EVERY, Append, Attributes, LogBuffer, LogCall, Record, told_as
 from observabilipy.logs.context import current_context
 from observabilipy.logs.entries import message_text
 from observabilipy.logs.logging_record import merged
@@ -125,9 +125,11 @@ class CrashBuffer:
 
     def close(self) -> None:
         """From now on every record is given up, and counted."""
-        with self._opening:  # a ring that is made meanwhile must not be used
-            self._closed = True
-            self._put = None
+        self._closed = True  # first: whoever makes a ring sees it afterwards, or is waited for
+        opening = self._opening
+        if opening.acquire(timeout=_OPENING_PATIENCE):
+            opening.release()
+        self._put = None
         self._behind.close()
 
     def end_ring(self, forget_owner: Callable[[], None] = lambda: None) -> None:
@@ -179,7 +181,7 @@ class CrashBuffer:
             elif next_number() % WAKE_EVERY == 0:
                 self._full_batch()
 
-        return call
+        return told_as(call, level)
 
     def _appending(self) -> Append:
         """A closure, as that of LogBuffer."""
@@ -231,7 +233,7 @@ class CrashBuffer:
                 finally:
                     self._is_opening = False
                 self._retry = self._monotonic() + _RETRY_SECONDS
-                self._put = None if self.ring is None else self.ring.append
+                self._put = None if self.ring is None or self._closed else self.ring.append
             return self._put
         finally:
             opening.release()

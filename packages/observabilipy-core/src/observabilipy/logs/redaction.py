@@ -27,6 +27,8 @@ SECRET_KEYS: frozenset[str] = frozenset(
     api_key access_key account_key auth_key encryption_key master_key private_key signing_key ssh_key
     auth_header connection_string
     card_number credit_card cvc cvv basic_auth db_pass user_pass
+    access_tokens api_tokens auth_tokens refresh_tokens api_keys access_keys private_keys secret_keys
+    bearer_token password_hash set_cookie
     access_token api_token auth_token csrf_token id_token refresh_token xsrf_token api_secret client_secret secret_key
     db_password user_password session_id sess_id j_session_id php_sess_id csrf_middleware_token
     """.split()  # noqa: SIM905 - a list of them would have sixty lines
@@ -67,7 +69,7 @@ class Redaction:
         keys: names of secrets, spelled in any way; ``SECRET_KEYS | {"iban"}`` adds one.
         allow: what harmless names end in.
         patterns: regular expressions; what they match in messages and in texts among the attributes, at any depth, is
-            replaced. They take some microseconds for each entry.
+            replaced. They take some microseconds for each entry; one that backtracks without end holds the runtime up.
         replacement: what stands where a secret was.
 
     Raises:

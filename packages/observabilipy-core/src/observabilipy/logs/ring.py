@@ -55,6 +55,7 @@ class Ring:
         "_path",
         "_position",
         "_read_end",
+        "_sealed",
         "_state",
         "append",
     )
@@ -71,9 +72,10 @@ class Ring:
         self._layout = layout
         self._state = State(1, 0, 0, 0)
         self._position = 0
-        self._read_end = 0  # where the last record ends that was read; from there to the position there are only holes
+        self._read_end = 0  # from here to the position nothing was read but holes
         self._holes = 0
         self._closed = False
+        self._sealed = False
         self.append, self._head, self._bound = _appending(file, layout)
 
     @classmethod
@@ -139,6 +141,11 @@ class Ring:
         return self._head() == self._state.tail
 
     @property
+    def is_lost(self) -> bool:
+        """Whether somebody removed the file: nobody would recover it."""
+        return not self._closed and os.fstat(self._descriptor).st_nlink == 0
+
+    @property
     def pending_bytes(self) -> int:
         """How much of the capacity is taken."""
         return self._head() - self._state.tail
@@ -197,6 +204,11 @@ class Ring:
             tail = self._position if state.intended == self._read_end else state.intended
             self._note(tail, state.sequence, tail)
 
+    def seal(self) -> None:
+        """Take nothing more; what is there can be read and confirmed."""
+        self._sealed = True
+        self._bound(-1)
+
     def close(self) -> None:
         """Let go of the file: it is removed when it is empty, else whoever looks for leftovers finds it."""
         if self._closed:
@@ -226,7 +238,10 @@ class Ring:
         place = place_of_state(state)
         self._file[place : place + STATE_BYTES] = bytes_of_state(state, self._layout)
         self._state = state
-        self._bound(tail + self._layout.capacity)  # last: what lies beyond the noted tail's capacity is never recovered
+        self._read_end = max(self._read_end, tail)
+        if not self._sealed:
+            # Last: what lies beyond the noted tail's capacity is never recovered.
+            self._bound(tail + self._layout.capacity)
 
 
 class _Appending(NamedTuple):

@@ -52,6 +52,14 @@ class RingReader:
         """Where the ring ends now: what is recorded later lies behind that."""
         return 0 if self._buffer.ring is None else self._buffer.ring.head
 
+    def replace_lost(self) -> None:
+        """A ring whose file was removed protects nobody: take what is in it, and let the next record make another."""
+        ring = self._buffer.ring
+        if ring is not None and ring.is_lost:
+            ring.seal()
+            if ring.is_empty:
+                self._buffer.end_ring()
+
     def take(self, count: int, until: int) -> tuple[list[EncodedEntry], int]:
         """The next entries, at most so many, of those recorded before ``until``; and where in the ring they end."""
         ring = self._buffer.ring

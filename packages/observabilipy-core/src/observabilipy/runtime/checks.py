@@ -3,20 +3,39 @@
 from typing import Literal, TypeAlias
 
 from observabilipy.errors import ConfigurationError
+from observabilipy.logs.cuts import MIN_ENTRY_BYTES
+from observabilipy.logs.redaction import Redaction
 from observabilipy.models import LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import RingPort, RuntimeStoragePort
 from observabilipy.retention import plan_history_retention
 
-__all__ = ["LogDurability", "check_durability", "check_policies", "check_positive"]
+__all__ = ["LogDurability", "check_durability", "check_policies", "check_positive", "check_records"]
 
 LogDurability: TypeAlias = Literal["memory", "crash"]
 """What a killed process loses: the log entries that it had not committed, or none."""
+
+
+_MAX_ENTRY_BYTES = 1024 * 1024  # a ring and a backlog hold some of them
 
 
 def check_positive(name: str, value: float) -> None:
     """A positive, finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ConfigurationError(f"{name} must be a positive number, got {value!r}")
+
+
+def check_records(redaction: object, max_entry_bytes: object) -> None:
+    """How records become entries."""
+    if redaction is not None and not isinstance(redaction, Redaction):
+        raise ConfigurationError(
+            f"redaction must be a Redaction, got {redaction!r}: write Redaction(keys=SECRET_KEYS | {{...}}),"
+            " or Redaction(keys=()) to redact nothing"
+        )
+    if type(max_entry_bytes) is not int or not MIN_ENTRY_BYTES <= max_entry_bytes <= _MAX_ENTRY_BYTES:
+        raise ConfigurationError(
+            f"max_entry_bytes must be a whole number from {MIN_ENTRY_BYTES} to {_MAX_ENTRY_BYTES}, got"
+            f" {max_entry_bytes!r}: what is larger belongs into a file that an entry names"
+        )
 
 
 def check_policies(logs: object, history: object) -> None:

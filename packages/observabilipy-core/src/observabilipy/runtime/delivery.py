@@ -98,6 +98,8 @@ class Delivery:
 
     def deliver(self) -> bool:
         """Commit everything recorded before the call. False when the storage could not take it now."""
+        if self._ring is not None:
+            self._ring.replace_lost()
         self._take_records()
         # After an unclear commit the same batch must be repeated, before anything new is collected.
         if self._parcel is not None and not self._commit(self._parcel):
@@ -182,7 +184,7 @@ class Delivery:
         self._troubles.failed("reading a log record", error)
 
     def _tell_of_losses(self, samples: Iterable[MetricSample]) -> None:
-        """Readers of the log see that something is missing: one entry, in the batch that reports the counters."""
+        """Readers see that something is missing: one entry, behind the others, so that a small store keeps it."""
         losses = {
             f"{sample.labels['level']} {sample.labels['reason']}": sample.value
             for sample in samples
@@ -191,7 +193,7 @@ class Delivery:
         if losses:
             about = {"logger": "observabilipy", "dropped": losses}
             told = self._finish(self._clock(), "WARNING", f"log entries were dropped: {sum(losses.values())}", about)
-            self._backlog.insert(0, told)
+            self._backlog.append(told)
 
     def _pack(self, collection: Collection, kept: list[EncodedEntry], end: int) -> _Parcel:
         room = max(0, _BATCH_ENTRIES - len(kept))

@@ -19,7 +19,7 @@ from observabilipy.logs.entries import Finish
 from observabilipy.logs.redaction import Redaction
 from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
-from observabilipy.runtime.checks import LogDurability, check_durability, check_policies, check_positive
+from observabilipy.runtime.checks import LogDurability, check_durability, check_policies, check_positive, check_records
 from observabilipy.runtime.delivery import Delivery
 from observabilipy.runtime.news import News, Questions
 from observabilipy.runtime.recovery import Recovery
@@ -92,7 +92,6 @@ class EmbeddedRuntime:
             ("heartbeat_interval", heartbeat_interval),
             ("max_buffer_entries", max_buffer_entries),
             ("max_backlog_bytes", max_backlog_bytes),
-            ("max_entry_bytes", max_entry_bytes),
         ):
             check_positive(name, value)
         fast.prepare()
@@ -101,6 +100,7 @@ class EmbeddedRuntime:
         self.history_retention = history_retention or self.storage.default_history_retention
         check_policies(self.log_retention, self.history_retention)
         check_durability(log_durability, self.storage)
+        check_records(redaction, max_entry_bytes)
         self._flush_interval = flush_interval
         self._close_storage = close_storage
         self.registry = Registry(strict=strict)
@@ -138,6 +138,8 @@ class EmbeddedRuntime:
         )
         self._begin()
         process.enrol(self)
+        if self._recovery.has_work():
+            self.start()
 
     def _begin(self) -> None:
         self._state = threading.RLock()  # guards the beginning and the end of the thread; a signal may come in between

@@ -50,6 +50,10 @@ class Recovery:
             self._troubles.failed("making the ring of log entries", error)
             return None
 
+    def has_work(self) -> bool:
+        """Whether rings lie there. Their owners may be alive."""
+        return self._rings is not None and self._rings.are_there()
+
     def look(self) -> None:
         """Recover each ring whose process is gone. Quick when there is none."""
         if self._rings is None:
@@ -116,9 +120,15 @@ class _Rings:
         from observabilipy.logs.leftover import leftovers
         from observabilipy.logs.ring import Ring
 
-        directory = Path(storage.ring_directory)
+        self._directory = directory = Path(storage.ring_directory)
         self.leftovers = partial(leftovers, directory)
         self._create = partial(Ring.create, directory)
 
     def create(self, worker: Worker, base: Mapping[str, object]) -> "Ring":
         return self._create(worker.id, worker.host, worker.pid, base)
+
+    def are_there(self) -> bool:
+        try:
+            return any(self._directory.iterdir())
+        except OSError:
+            return False

@@ -1,0 +1,56 @@
+"""What a log entry costs the whole process, from the call until it is where it stays, beside the other libraries.
+
+CPU time of the process, all its threads and the kernel's work for it: for ours until SQLite has committed, for the
+others until a null stream got the line. What a library does later, in a thread, counts.
+
+Run it: uv run --group peers python -m benchmarks.pipeline
+"""
+
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.capture import native, through_logging
+from benchmarks.measure import Subject, Target, heading, measure, median, ratio, show_targets
+from benchmarks.ours import opened, stored
+from benchmarks.peers import LIBRARIES, Library, Sink, opentelemetry_batch
+
+from observabilipy import Observability
+
+ROUNDS = 15
+CALLS = 2_000  # OpenTelemetry's queue holds 2,048
+
+TEXT = "stdlib text"
+SQLITE = "ours to SQLite"
+TARGETS = (Target(SQLITE, TEXT, 0.40),)
+
+
+def main() -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as opened_here:
+        print(heading("structlog", "orjson", "python-json-logger", "loguru", "opentelemetry-sdk"))
+        stores = {"ours to memory": Observability(handle_sigterm=False)}
+        stores[SQLITE] = opened(Path(directory, "memory.db"))
+        stores["ours to SQLite, crash"] = opened(Path(directory, "crash.db"), log_durability="crash")
+        for obs in stores.values():
+            opened_here.enter_context(obs)
+        libraries: dict[str, Library] = {name: native(obs) for name, obs in stores.items()}
+        logged = opened_here.enter_context(opened(Path(directory, "logging.db")))
+        libraries["ours to SQLite, by logging with extra"] = through_logging(logged)
+        libraries |= {name: build(Sink.null()) for name, build in LIBRARIES.items()}
+        libraries["OpenTelemetry, batch, in memory"] = opentelemetry_batch()
+        subjects = [Subject(name, it.burst, it.drain) for name, it in libraries.items()]
+        taken = measure(subjects, rounds=ROUNDS, calls=CALLS, clock=time.process_time_ns, drained=True)
+        emitted = (ROUNDS + 1) * CALLS
+        print(f"\n{'one entry, CPU of the process':44}{'ns':>8}{'/ text':>9}")
+        for name in libraries:
+            print(f"{name:44}{median(taken, name):8.0f}{ratio(taken, name, TEXT):9.3f}")
+        show_targets(taken, TARGETS)
+        print(f"{emitted} emitted, {stored(stores[SQLITE])} stored")
+        for library in libraries.values():
+            library.close()
+
+
+if __name__ == "__main__":
+    main()
