@@ -20,7 +20,10 @@ Earlier: TypeAlias = Token[Mapping[str, object]]
 
 @contextmanager
 def context(**attributes: object) -> Iterator[None]:
-    """Give these attributes to all entries recorded in this block, by this thread or task and those it starts."""
+    """Give these attributes to all entries recorded in this block, by this thread or task and the tasks it starts.
+
+    Threads get them where they get the context: ``asyncio.to_thread`` gives it, a bare ``threading.Thread`` does not.
+    """
     earlier = add_context(attributes)
     try:
         yield

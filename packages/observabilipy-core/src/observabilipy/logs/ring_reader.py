@@ -65,7 +65,10 @@ class RingReader:
         ring = self._buffer.ring
         if ring is None or ring.position >= until:
             return [], 0
+        holes = ring.holes
         records = ring.read(count, skip_holes=self._gives_up_holes())
+        if ring.holes > holes:
+            self._unreadable(EOFError(f"{ring.holes - holes} places of the ring were never written to their end"))
         if records:
             self._hole_since = None
         elif self._hole_since is None:

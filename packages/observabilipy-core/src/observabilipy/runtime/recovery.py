@@ -80,6 +80,8 @@ class Recovery:
                 return
             count += len(entries)
         self._storage.end_worker(worker)
+        if leftover.holes:  # torn by a power failure, or never written to their end
+            self._troubles.dropped("INFO", "torn", leftover.holes)
         leftover.remove()
         self._troubles.recovered(count)
 
