@@ -202,7 +202,7 @@ def test_the_standard_library_alone_is_enough() -> None:
     program += "from observabilipy.encoding.json_text import *; prepare();"
     program += "print(prepared(), json_text({'a': [1.5]}), json_text({'a': 1}))"
 
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", check=True)
 
     assert ran.stdout == 'None {"a":[1.5]} {"a":1}\n'
 

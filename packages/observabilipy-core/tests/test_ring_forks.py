@@ -116,7 +116,11 @@ print([b"child" in payload for payload, _ in buffer.ring.read(100)])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_hook_that_logs_in_a_child_before_ours_writes_nothing_over_the_records_of_the_parent(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FORKING, str(tmp_path / "rings")], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", FORKING, str(tmp_path / "rings")],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
     )
 
     assert (done.stdout, done.stderr) == ("[False, False]\n", "")

@@ -92,7 +92,7 @@ def record(thread):
     while True:
         if ring.append(b"%d %d" % (thread, number)):
             number += 1
-            struct.pack_into("<Q", told, 8 * thread, number)
+            told[8 * thread : 8 * thread + 8] = struct.pack("<Q", number)  # pack_into would write zeros first
 
 def start():
     sys.setswitchinterval(1e-5)
@@ -158,7 +158,7 @@ def test_store_and_ring_have_each_record_once_whenever_the_process_is_killed(tmp
         until(lambda: store.read_bytes().count(b"\n") >= rounds)
         killed(process)
 
-    committed: dict[int, list[str]] = dict(map(json.loads, store.read_text().rpartition("\n")[0].splitlines()))
+    committed: dict[int, list[str]] = dict(map(json.loads, store.read_text("utf-8").rpartition("\n")[0].splitlines()))
     for sequence, payloads in found(tmp_path / "rings"):
         if sequence > max(committed):
             committed[sequence] = [payload.decode() for payload in payloads]

@@ -228,7 +228,7 @@ def test_what_is_left_of_a_ring_that_was_never_finished_is_removed(tmp_path: Pat
 
 
 def test_other_files_do_not_count(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("obs-ring")
+    (tmp_path / "notes.txt").write_text("obs-ring", "utf-8")
 
     assert (list(leftovers(tmp_path)), list(tmp_path.iterdir())) == ([], [tmp_path / "notes.txt"])
 

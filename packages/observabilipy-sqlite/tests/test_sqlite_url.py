@@ -42,7 +42,7 @@ def test_options_reach_the_storage(tmp_path: Path) -> None:
         ("sqlite:///a.db?sync=full", "unknown option 'sync' in 'sqlite:///a.db?sync=full': there are max_bytes and"),
         ("sqlite:///a.db?synchronous=", "synchronous must be 'normal' or 'full', got ''"),
         ("sqlite:///a.db?synchronous=full&synchronous=full", "an option is given twice"),
-        ("sqlite:///a.db?max_bytes=1GB", "max_bytes must be a whole number of bytes, got '1GB'"),
+        ("sqlite:///a.db?max_bytes=1GB", "max_bytes must be a whole number of bytes, 1 or more, got '1GB'"),
         ("sqlite:///a.db?max_bytes=0", "retention max_bytes must be positive, got 0"),
         ("sqlite:///a.db#x", "a storage URL has no fragment"),
         ("sqlite:///a%00.db", "path must name a file"),
