@@ -108,7 +108,7 @@ def parts() -> list[Subject]:
         "a function that does nothing": lambda _: None,
         "encode_stored": lambda it: encode_stored("k3f9-7", micros[id(it)], "INFO", it.message, texts[id(it)]),
         "json_text(attributes), standard library alone": lambda it: json_text(it.attributes, None),
-        "json_text(attributes), orjson": lambda it: json_text(it.attributes),
+        "json_text(attributes), orjson": lambda it: json_text(it.attributes, orjson.dumps),
         "is_flat": lambda it: is_flat(it.attributes),
         "Redaction.apply": lambda it: redaction.apply(it.attributes),
         "Redaction.apply, one pattern": lambda it: patterns.apply(it.attributes),

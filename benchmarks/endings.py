@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 90.0
-FORKS_PATIENCE_SECONDS = 400.0
+FORKS_PATIENCE_SECONDS = 300.0
 
 ORDERLY = tuple(ending for ending in ENDINGS if ending not in {"os._exit", "SIGKILL", "fork, os._exit"})
 """Endings that give a process a moment."""
@@ -114,7 +114,7 @@ def main() -> None:
     for ending in ENDINGS:
         show(ending, (str(in_new_directory(outcome, writer, ending)) for writer in writers))
     hung = (in_new_directory(lambda writer, _, path: hung_children(writer, path), writer, "") for writer in writers)
-    show(f"children hung, {FORKING}", (f"{one} of {tries}" if tries else "all stood still" for one, tries in hung))
+    show(f"children hung, {FORKING}", (f"{one} of {tries}" if tries else "the program hung" for one, tries in hung))
 
 
 def in_new_directory(function: Callable[[str, str, Path], T], writer: str, ending: str) -> T:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -29,6 +28,8 @@ def await_here(work: Coroutine[Any, Any, _T]) -> _T:  # Any: what it yields to i
 
 def _await_elsewhere(work: Coroutine[Any, Any, _T]) -> _T:
     """The same for a thread whose own loop is running: a second loop needs a second thread."""
+    from concurrent.futures import Future
+
     done: Future[_T] = Future()
 
     def run() -> None:
@@ -46,6 +47,7 @@ def _await_elsewhere(work: Coroutine[Any, Any, _T]) -> _T:
 async def off_loop(work: Callable[[], object]) -> None:
     """Do blocking work in a thread of its own: the loop's default executor belongs to the application."""
     from asyncio import wrap_future
+    from concurrent.futures import Future
 
     future: Future[None] = Future()
 

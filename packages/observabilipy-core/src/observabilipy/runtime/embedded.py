@@ -4,10 +4,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from observabilipy import process, sigterm
 from observabilipy.awaiting import off_loop
@@ -24,6 +23,9 @@ from observabilipy.runtime.delivery import Delivery
 from observabilipy.runtime.news import News, Questions
 from observabilipy.runtime.recovery import Recovery
 from observabilipy.runtime.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["EmbeddedRuntime"]
 
@@ -355,9 +357,7 @@ class EmbeddedRuntime:
 
     def _ask(self) -> "Future[bool]":
         if self._carrier == threading.get_ident():  # a storage, or a handler called from one, asks in mid-commit
-            refused: Future[bool] = Future()
-            refused.set_result(False)
-            return refused
+            return self._questions.refuse()
         future = self._questions.ask()
         self.wake()
         self._news.tell()

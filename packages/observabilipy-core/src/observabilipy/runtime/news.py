@@ -1,8 +1,11 @@
 """What reaches the runtime's thread: news that wake it, and the questions of those who wait for a flush."""
 
 from collections import deque
-from concurrent.futures import Future
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["News", "Questions"]
 
@@ -34,6 +37,9 @@ class Questions:
     """Who wants to know when everything that was recorded before is committed."""
 
     def __init__(self) -> None:
+        from concurrent.futures import Future  # a sixteenth of our own import, for who has a runtime only
+
+        self._future = Future[bool]
         self._waiting: deque[Future[bool]] = deque()
 
     def __len__(self) -> int:
@@ -42,8 +48,14 @@ class Questions:
 
     def ask(self) -> "Future[bool]":
         """One more; what it gets says whether the storage took everything."""
-        future: Future[bool] = Future()
+        future = self._future()
         self._waiting.append(future)
+        return future
+
+    def refuse(self) -> "Future[bool]":
+        """An answer at once: it cannot be done now."""
+        future = self._future()
+        future.set_result(False)
         return future
 
     def answer(self, count: int | None = None, *, delivered: bool) -> None:
