@@ -94,6 +94,8 @@ def flask() -> tuple[Ask, Observability]:
     from observabilipy_wsgi.flask import Observabilipy
 
     app = Flask(__name__)
+    # Its redirect to a path without double slashes cannot spell a query that holds a line break, and fails.
+    app.url_map.merge_slashes = False
 
     @app.get("/items/<item>")
     def item(item: str) -> str:
