@@ -15,6 +15,8 @@ from observabilipy.http import Request
 
 ALL = pytest.mark.parametrize("hostile", HOSTILE_CALLS, ids=lambda hostile: hostile.name)
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(params=["memory://", "sqlite:///{}/hostile.db"])
 def obs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Observability]:
