@@ -84,6 +84,12 @@ def whole(shape: Shape) -> list[Subject]:
         for it in entries:
             encode_entry(it, orjson.dumps)
 
+    def unguarded(_: int) -> None:
+        for it in entries:
+            orjson.dumps(
+                {"timestamp": it.timestamp, "level": it.level, "message": it.message, "attributes": it.attributes}
+            )
+
     def orjson_alone(_: int) -> None:
         for it in documents:
             orjson.dumps(it)
@@ -94,6 +100,7 @@ def whole(shape: Shape) -> list[Subject]:
         Subject("a JSONEncoder that is kept, the dict made before", encoder),
         Subject(STANDARD, standard),
         Subject(FAST, fast),
+        Subject("orjson.dumps", unguarded),
         Subject("orjson.dumps, the dict made before", orjson_alone),
     ]
 
