@@ -48,6 +48,22 @@ async def write(storage: LogStoragePort, some: list[LogEntry]) -> None:
         await storage.write_logs(some[start : start + PAGE])
 
 
+def rows(path: Path, some: list[LogEntry]) -> None:
+    """A table as one would make it at first: a row for each entry, its attributes as JSON."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE log (position INTEGER PRIMARY KEY, timestamp, level, message, attributes)")
+        connection.executemany(
+            "INSERT INTO log (timestamp, level, message, attributes) VALUES (?, ?, ?, ?)",
+            [(int(one.timestamp * 1e6), one.level, one.message, json.dumps(dict(one.attributes))) for one in some],
+        )
+
+
+def plain_segments(path: Path) -> int:
+    """How many segments are not packed yet."""
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM segment WHERE codec = 0").fetchone()[0])
+
+
 def loads_and_dumps(path: Path) -> Read:
     """What a program does that knows nothing better: each row is parsed and written again."""
 
@@ -118,9 +134,14 @@ async def measure(directory: Path) -> None:
     file, memory = SQLiteStorage(directory / "obs.db"), InMemoryLogStorage()
     await write(file, some)
     await write(memory, some)
+    naive = directory / "rows.db"
+    rows(naive, some)
+    file.maintain()
+    while plain_segments(file.path) > 1:
+        file.maintain()
     peer = "json.loads + json.dumps"
     reads: dict[str, Read] = {
-        peer: loads_and_dumps(file.path),
+        peer: loads_and_dumps(naive),
         "SQLite, read_logs + encode_entry": by_entries(file),
         "SQLite, read_ndjson": ndjson(file, LogQuery()),
         "  levels, time: all match": ndjson(file, LogQuery(min_level="INFO", since=0)),

@@ -118,7 +118,7 @@ def test_on_a_full_disk_retention_makes_room_for_new_entries(disk: Path, wait: W
         wait((disk / "obs.db-ballast").exists, "the ballast is there")
         with closing(sqlite3.connect(disk / "obs.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
-            reader.execute("SELECT count(*) FROM log").fetchall()  # the WAL cannot be copied beyond this moment
+            reader.execute("SELECT count(*) FROM segment").fetchall()  # the WAL cannot be copied beyond this moment
             app("log", 3_000, "info", 100)
             before = app("flush")
             with full(disk):
@@ -141,7 +141,7 @@ def test_a_file_system_that_is_read_only(disk: Path, resumed: Callable[[Applicat
         during = app("flush")
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         with closing(sqlite3.connect(disk / "obs.db")) as other, other:
-            other.execute("DELETE FROM log")
+            other.execute("DELETE FROM segment")
         work = resumed(app, range(500))
 
     assert (during, work, failed_once(app)) == (False, 501, True)

@@ -96,7 +96,7 @@ def test_errors_that_are_far_apart_are_no_evidence(tmp_path: Path, monkeypatch: 
 async def test_old_entries_that_cannot_be_deleted_are_evidence_or_the_file_would_grow_for_ever(tmp_path: Path) -> None:
     make(tmp_path / "obs.db")
     with contextlib.closing(sqlite3.connect(tmp_path / "obs.db")) as connection:
-        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'log'").fetchone()
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'segment'").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     with (tmp_path / "obs.db").open("r+b") as file:
         file.seek((root - 1) * size)

@@ -42,11 +42,14 @@ async def left(storage: SQLiteStorage) -> list[str]:
     return [f"{entry.level} {entry.message}" async for entry in storage.read_logs(LogQuery())]
 
 
-async def test_a_step_deletes_a_thousand_entries_at_most(storage: SQLiteStorage, database: Database) -> None:
-    await write(storage, *["INFO"] * 2_500)
+async def test_a_step_deletes_64_segments_at_most_or_a_part_of_one(storage: SQLiteStorage, database: Database) -> None:
+    for _ in range(70):
+        await write(storage, *["INFO"] * 10)
     deletion = Deletion(database)
 
-    assert [deletion.oldest(5_000, "INFO") for _ in range(4)] == [(1_000, True), (1_000, True), (500, True), (0, False)]
+    assert [deletion.oldest(698, "INFO"), deletion.oldest(58, "INFO")] == [(640, True), (50, True)]
+    assert [deletion.oldest(8, "INFO"), deletion.oldest(9, "INFO")] == [(8, True), (2, True)]
+    assert deletion.oldest(9, "INFO") == (0, False)
 
 
 async def test_a_step_ends_early_with_eight_mebibytes(storage: SQLiteStorage, database: Database) -> None:

@@ -77,7 +77,7 @@ def test_twelve_processes_that_open_a_new_file_at_once_all_succeed(tmp_path: Pat
             os.close(opener)
             os.close(gate)
             statuses += [os.waitpid(pid, 0)[1] for pid in children]
-            (count,) = sqlite3.connect(f"{path}{round}").execute("SELECT count(*) FROM log").fetchone()
+            (count,) = sqlite3.connect(f"{path}{round}").execute("SELECT sum(entries) FROM segment").fetchone()
             statuses.append(count)
         print(statuses)
         os._exit(0)  # the connections of this script are not what is tested
@@ -246,7 +246,7 @@ def test_parent_and_child_go_on_after_a_fork(tmp_path: Path) -> None:
 def test_a_child_that_outlives_its_parent_loses_nothing_when_strangers_come_and_go(tmp_path: Path) -> None:
     script = """
         stranger = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
-        stranger += "print(*c.execute('SELECT count(*) FROM log')); c.close()"
+        stranger += "print(*c.execute('SELECT sum(entries) FROM segment')); c.close()"
         storage = SQLiteStorage(path)
         commit(storage, 1, "parent")
         asyncio.run(storage.log_facts())
@@ -276,7 +276,7 @@ def test_a_fork_waits_for_transactions_that_run(tmp_path: Path) -> None:
         def slow(connection):
             inside.set()
             leave.wait()
-            connection.execute("INSERT INTO meta VALUES ('slow')")
+            connection.execute("INSERT INTO meta VALUES ('slow', 1)")
 
         thread = threading.Thread(target=storage._database.write, args=(slow,))
         thread.start()

@@ -1,116 +1,154 @@
 """Deletion: entries that are too old or too many, found without the write lock and deleted in small steps."""
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from observabilipy.models import level_name, to_micros
-from observabilipy_sqlite import logs
+from observabilipy_sqlite import logs, pages
 from observabilipy_sqlite.database import Database
+from observabilipy_sqlite.segment import PLAIN, Columns, Segment, is_intact, thinned
 from observabilipy_sqlite.values import escaped
 
 __all__ = ["Deletion"]
 
-# One transaction deletes so many rows, or so many bytes: about 3 ms of write lock for small entries. Their pages are
-# all read, so large entries are dear.
-_STEP_ROWS = 1_000
+# One transaction deletes so many segments, or so many bytes of them: some milliseconds of write lock. Their pages are
+# all visited.
+_STEP_SEGMENTS = 64
 _STEP_BYTES = 8 * 1024 * 1024
-_SCAN_POSITIONS = 20_000  # looked at in one transaction in search of a level: some milliseconds
+_PACKED_SHARE = 4  # what is packed takes less than this part of its text
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Positions of entries that shall go, and of which life of the store they are; ``last`` when there are no more."""
+    """What one step deletes: segments as a whole, or of one segment as many entries of a level, or all older ones."""
 
     generation: str
-    positions: list[int]
-    last: bool
+    wholes: list[Segment] = field(default_factory=list)
+    partly: Segment | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.wholes) or self.partly is not None
 
 
 class Deletion:
     """Deletes from one database; each call is one step, and all come from the same thread.
 
-    What goes is chosen in a transaction of its own, which holds no writer back. Another worker may have deleted it in
-    between; then a step deletes less.
+    What goes is chosen and prepared outside of the transaction that deletes it, so no writer is held back. Another
+    worker may have rewritten or deleted it in between; then the step deletes less, and the next one looks again.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._generation = ""
-        self._reached: dict[
-            str, int
-        ] = {}  # below which position a level has nothing: new entries come above all others
 
     def before(self, timestamp: float, level: str | None) -> tuple[int, bool]:
         """Delete entries older than unix seconds. How many went, and whether there may be more."""
-        return self._delete(self._database.search(partial(_older, micros=to_micros(timestamp), level=_stored(level))))
+        limit, name = to_micros(timestamp), _stored(level)
+
+        def wanted(segment: Segment, columns: Columns) -> list[bool]:
+            older = [micros < limit for micros in columns.micros]
+            return older if name is None else _and(older, _of_level(segment, columns, name))
+
+        return self._step(partial(_older, micros=limit, level=name), wanted)
 
     def oldest(self, count: int, level: str | None) -> tuple[int, bool]:
         """Delete the entries committed first, at most ``count``. How many went, and whether there may be more."""
-        rows = max(0, min(count, _STEP_ROWS))
-        if level is None:
-            return self._delete(self._database.search(partial(_first, rows=rows)))
-        return self._delete(self._database.search(partial(self._first_of, rows=rows, level=escaped(level_name(level)))))
+        name = _stored(level)
 
-    def _first_of(self, connection: sqlite3.Connection, rows: int, level: str) -> _Found:
-        generation = logs.generation(connection)
-        if generation != self._generation:
-            self._generation, self._reached = generation, {}
-        start, newest = connection.execute(
-            "SELECT min(position), (SELECT max(position) FROM log) FROM log WHERE position >= ?",
-            (self._reached.get(level, 0),),
-        ).fetchone()
-        if start is None:
-            return _Found(generation, [], last=True)
-        end = min(start + _SCAN_POSITIONS, newest + 1)
-        # By position, which is the order of commits; with the index by level, SQLite would sort all of the level first.
-        found = _taken(
-            connection.execute(
-                "SELECT position, bytes FROM log NOT INDEXED WHERE position >= ? AND position < ? AND level = ?"
-                " ORDER BY position LIMIT ?",
-                (start, end, level, rows),
-            )
-        )
-        self._reached[level] = found[0] if found else end
-        return _Found(generation, found, last=not found and end > newest)
+        def wanted(segment: Segment, columns: Columns) -> list[bool]:
+            left = count
+            chosen = [True] * segment.entries if name is None else _of_level(segment, columns, name)
+            for index, is_chosen in enumerate(chosen):
+                chosen[index] = is_chosen and left > 0
+                left -= is_chosen
+            return chosen
 
-    def _delete(self, found: _Found) -> tuple[int, bool]:
-        def delete(connection: sqlite3.Connection) -> int:
+        return self._step(partial(_first, most=count, level=name), wanted) if count > 0 else (0, False)
+
+    def _step(
+        self,
+        find: Callable[[sqlite3.Connection], _Found],
+        wanted: Callable[[Segment, Columns], list[bool]],
+    ) -> tuple[int, bool]:
+        found = self._database.search(find)
+        if not found:
+            return 0, False
+        if found.partly is None:
+            return self._database.write(partial(_delete, found=found)), True
+        segment = found.partly
+        gone, new = [True] * segment.entries, None
+        if is_intact(segment):  # else nobody can read any of it
+            columns = segment.read()
+            gone = wanted(segment, columns)
+            new = thinned(segment, columns, [not goes for goes in gone])
+
+        def rewrite(connection: sqlite3.Connection) -> int:
             # A file that was put in the place of the other has other entries at these positions.
-            return logs.delete(connection, found.positions) if logs.generation(connection) == found.generation else 0
+            same = logs.generation(connection) == found.generation
+            return sum(gone) if same and logs.replace(connection, [segment], new) else 0
 
-        return self._database.write(delete) if found.positions else 0, not found.last
+        return self._database.write(rewrite), True
+
+
+def _delete(connection: sqlite3.Connection, found: _Found) -> int:
+    if logs.generation(connection) != found.generation:
+        return 0
+    return sum(segment.entries for segment in found.wholes if logs.remove(connection, segment))
 
 
 def _older(connection: sqlite3.Connection, micros: int, level: str | None) -> _Found:
     where, parameters = ("TRUE", ()) if level is None else ("level = ?", (level,))
     rows = connection.execute(
-        f"SELECT position, bytes FROM log WHERE timestamp < ? AND {where} ORDER BY timestamp LIMIT ?",  # noqa: S608 - text from this function alone
-        (micros, *parameters, _STEP_ROWS),
-    )
-    return _all_of(connection, rows)
+        "SELECT first, sum(entries) FROM share"  # noqa: S608 - text from this function alone
+        f" WHERE oldest < ? AND {where} GROUP BY first ORDER BY first LIMIT {_STEP_SEGMENTS}",
+        (micros, *parameters),
+    ).fetchall()
+    return _found(connection, rows, lambda head, entries: head.newest < micros and entries == head.entries)
 
 
-def _first(connection: sqlite3.Connection, rows: int) -> _Found:
-    return _all_of(connection, connection.execute("SELECT position, bytes FROM log ORDER BY position LIMIT ?", (rows,)))
+def _first(connection: sqlite3.Connection, most: int, level: str | None) -> _Found:
+    if level is None:
+        rows = connection.execute("SELECT first, entries FROM segment ORDER BY first LIMIT ?", (_STEP_SEGMENTS,))
+    else:
+        rows = connection.execute(
+            "SELECT first, entries FROM share WHERE level = ? ORDER BY first LIMIT ?", (level, _STEP_SEGMENTS)
+        )
+    left = most
+
+    def is_whole(head: Segment, entries: int) -> bool:
+        nonlocal left
+        left -= entries
+        return left >= 0 and entries == head.entries
+
+    return _found(connection, rows.fetchall(), is_whole)
 
 
-def _all_of(connection: sqlite3.Connection, rows: sqlite3.Cursor) -> _Found:
-    positions = _taken(rows)
-    return _Found(logs.generation(connection), positions, last=not positions)
-
-
-def _taken(rows: sqlite3.Cursor) -> list[int]:
-    """The positions of so many rows that their bytes are enough for one step; the others are never read."""
-    positions: list[int] = []
+def _found(
+    connection: sqlite3.Connection, rows: Sequence[tuple[int, int]], is_whole: Callable[[Segment, int], bool]
+) -> _Found:
+    """The first of these segments: as many as go as a whole, else the one that goes in part."""
+    generation = logs.generation(connection)
+    wholes: list[Segment] = []
     size = 0
-    for position, row_bytes in rows:
-        positions.append(position)
-        size += row_bytes
+    for first, entries in rows:
+        head = pages.head(connection, first)
+        if not is_whole(head, entries):
+            return _Found(generation, wholes, None if wholes else pages.whole(connection, first))
+        wholes.append(head)
+        size += head.size if head.codec == PLAIN else head.size // _PACKED_SHARE
         if size >= _STEP_BYTES:
             break
-    rows.close()
-    return positions
+    return _Found(generation, wholes)
+
+
+def _of_level(segment: Segment, columns: Columns, name: str) -> list[bool]:
+    code = segment.level_names.index(name)
+    return [found == code for found in columns.codes if found]
+
+
+def _and(one: list[bool], other: list[bool]) -> list[bool]:
+    return [a and b for a, b in zip(one, other, strict=True)]
 
 
 def _stored(level: str | None) -> str | None:

@@ -1,47 +1,38 @@
-"""The log in SQL: what it takes in, what it knows, what it deletes. Each function works inside a transaction."""
+"""The log in SQL: what it takes in, what it knows, what it gives up. Each function works inside a transaction."""
 
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from observabilipy.encoding.encoded_entries import encoded
-from observabilipy.models import RANKS, LevelFacts, LogEntry, LogFacts, from_micros
-from observabilipy_sqlite.values import escaped, unescaped
+from observabilipy.models import LevelFacts, LogEntry, LogFacts, from_micros
+from observabilipy_sqlite.segment import Segment, Share, segments_of
+from observabilipy_sqlite.values import unescaped
 
-__all__ = ["Row", "append", "delete", "ends", "facts", "generation", "rows_of"]
+__all__ = ["Prepared", "append", "count", "ends", "facts", "generation", "prepared", "remove", "replace", "shares"]
 
-Row: TypeAlias = tuple[int, str, int, str, str]
-"""Timestamp in microseconds, level, bytes, message, attributes as JSON text; level and message are escaped."""
+Prepared: TypeAlias = Sequence[tuple[Segment, list[Share]]]
+"""Segments as they will be written, but for their positions."""
+
+_SEGMENT = "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_BODY = "INSERT INTO body VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SHARE = "INSERT INTO share VALUES (?, ?, ?, ?, ?, ?)"
 
 
-def rows_of(entries: Iterable[LogEntry]) -> list[Row]:
+def prepared(entries: Iterable[LogEntry]) -> Prepared:
     """What is stored of entries; to be made before the transaction, which holds the write lock."""
-    rows = []
-    for micros, level, message, attributes in encoded(entries):
-        size = len(attributes) if attributes.isascii() else len(attributes.encode())
-        size += len(message) if message.isascii() else len(message.encode())
-        rows.append((micros, level if level in RANKS else escaped(level), size, escaped(message), attributes))
-    return rows
+    return segments_of(encoded(entries))
 
 
-_INSERT = "INSERT INTO log (timestamp, level, bytes, message, attributes) VALUES "
-_ONE = "(?, ?, ?, ?, ?)"
-_MANY = 50
-_INSERT_MANY = _INSERT + ", ".join([_ONE] * _MANY)
-
-
-def append(connection: sqlite3.Connection, rows: list[Row]) -> None:
-    """Store rows at the next positions.
-
-    Many in one statement, because each statement writes the last position down (AUTOINCREMENT): two thirds of the time.
-    """
-    together = len(rows) - len(rows) % _MANY
-    for start in range(0, together, _MANY):
-        connection.execute(_INSERT_MANY, list(chain.from_iterable(rows[start : start + _MANY])))
-    connection.executemany(_INSERT + _ONE, rows[together:])
-    _count(connection, [(level, size) for _, level, size, _, _ in rows], 1)
+def append(connection: sqlite3.Connection, new: Prepared) -> None:
+    """Store segments at the next positions."""
+    places = sum(segment.places for segment, _ in new)
+    if not places:
+        return
+    (upcoming,) = connection.execute("UPDATE meta SET upcoming = upcoming + ? RETURNING upcoming", (places,)).fetchone()
+    start = upcoming - places
+    for segment, shares_ in new:
+        _insert(connection, segment, shares_, start + segment.first)
 
 
 def generation(connection: sqlite3.Connection) -> str:
@@ -51,10 +42,11 @@ def generation(connection: sqlite3.Connection) -> str:
 
 def ends(connection: sqlite3.Connection) -> LogFacts:
     """The generation, the oldest position and the next one, without levels."""
-    (oldest,) = connection.execute("SELECT min(position) FROM log").fetchone()
-    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
-    upcoming = (0 if last is None else last[0]) + 1
-    return LogFacts(generation(connection), upcoming if oldest is None else oldest, upcoming)
+    # A segment begins and ends with an entry.
+    name, oldest, upcoming = connection.execute(
+        "SELECT generation, (SELECT min(first) FROM segment), upcoming FROM meta"
+    ).fetchone()
+    return LogFacts(name, upcoming if oldest is None else oldest, upcoming)
 
 
 def facts(connection: sqlite3.Connection) -> LogFacts:
@@ -63,34 +55,73 @@ def facts(connection: sqlite3.Connection) -> LogFacts:
     levels = {
         unescaped(name): LevelFacts(count, from_micros(oldest), from_micros(newest), size)
         for name, count, size, oldest, newest in connection.execute(
-            "SELECT name, count, bytes, (SELECT min(timestamp) FROM log WHERE level = name),"
-            " (SELECT max(timestamp) FROM log WHERE level = name) FROM level ORDER BY name"
+            "SELECT level, sum(entries), sum(bytes), min(oldest), max(newest) FROM share GROUP BY level ORDER BY level"
         )
     }
     return LogFacts(known.generation, known.oldest, known.upcoming, levels)
 
 
-def delete(connection: sqlite3.Connection, positions: list[int]) -> int:
-    """Delete the entries at these positions, as far as they are still there. Gives how many went."""
-    marks = ",".join("?" * len(positions))
-    gone = connection.execute(
-        f"DELETE FROM log WHERE position IN ({marks}) RETURNING level, bytes",  # noqa: S608 - question marks
-        positions,
+def count(connection: sqlite3.Connection) -> int:
+    """How many entries there are."""
+    return int(connection.execute("SELECT coalesce(sum(entries), 0) FROM segment").fetchone()[0])
+
+
+def shares(connection: sqlite3.Connection, first: int, last: int) -> list[Share]:
+    """What the segments from one to another have of each level."""
+    return connection.execute(
+        "SELECT level, entries, bytes, oldest, newest FROM share WHERE first BETWEEN ? AND ?", (first, last)
     ).fetchall()
-    _count(connection, gone, -1)
-    connection.execute("DELETE FROM level WHERE count = 0")
-    return len(gone)
 
 
-def _count(connection: sqlite3.Connection, changed: Iterable[tuple[str, int]], sign: int) -> None:
-    """Keep the table of levels in step with the log."""
-    counts: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    for level, size in changed:
-        counts[level] += sign
-        sizes[level] += sign * size
-    connection.executemany(
-        "INSERT INTO level VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
-        " SET count = count + excluded.count, bytes = bytes + excluded.bytes",
-        [(level, counts[level], sizes[level]) for level in counts],
+def remove(connection: sqlite3.Connection, known: Segment) -> bool:
+    """Remove a segment, unless somebody has rewritten or removed it meanwhile."""
+    removed = connection.execute(
+        "DELETE FROM segment WHERE first = ? AND places = ? AND entries = ? AND codec = ?",
+        (known.first, known.places, known.entries, known.codec),
+    ).rowcount
+    if removed:
+        connection.execute("DELETE FROM body WHERE first = ?", (known.first,))
+        connection.execute("DELETE FROM share WHERE first = ?", (known.first,))
+    return bool(removed)
+
+
+def replace(connection: sqlite3.Connection, known: Sequence[Segment], new: tuple[Segment, list[Share]] | None) -> bool:
+    """Put a segment in the place of others, or nothing; not if somebody has rewritten one of them meanwhile."""
+    connection.execute("SAVEPOINT replacing")
+    is_done = all(remove(connection, segment) for segment in known)
+    if not is_done:
+        connection.execute("ROLLBACK TO replacing")
+    elif new is not None:
+        segment, shares_ = new
+        _insert(connection, segment, shares_, segment.first)
+    connection.execute("RELEASE replacing")
+    return is_done
+
+
+def _insert(connection: sqlite3.Connection, segment: Segment, shares_: list[Share], first: int) -> None:
+    connection.execute(
+        _SEGMENT,
+        (
+            first,
+            segment.places,
+            segment.entries,
+            segment.size,
+            segment.oldest,
+            segment.newest,
+            segment.levels,
+            segment.codec,
+        ),
     )
+    connection.execute(
+        _BODY,
+        (
+            first,
+            segment.names,
+            segment.checksum,
+            segment.timestamps,
+            segment.codes,
+            segment.messages,
+            segment.attributes,
+        ),
+    )
+    connection.executemany(_SHARE, [(first, *share) for share in shares_])

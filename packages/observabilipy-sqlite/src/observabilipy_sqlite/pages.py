@@ -1,20 +1,21 @@
-"""Where to read in the log: a stretch at a time, so that each transaction is short, and what it gives is small."""
+"""Where to read in the log: some segments at a time, so that each transaction is short, and what it gives is small."""
 
 import sqlite3
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from observabilipy.models import LogQuery, parse_cursor, resume
-from observabilipy_sqlite.conditions import condition, within_time
 from observabilipy_sqlite.logs import ends, generation
+from observabilipy_sqlite.matching import Condition
+from observabilipy_sqlite.segment import Segment
 
-__all__ = ["Selection", "Span", "Stretch", "ahead", "begin", "count", "go_on", "rest", "selection", "stretch"]
+__all__ = ["MOST_HEADS", "Span", "begin", "go_on", "head", "heads", "plain_heads", "segments", "whole"]
 
-Selection: TypeAlias = tuple[str, list[object]]
-"""A SELECT, and its parameters."""
+MOST_HEADS = 256
+"""Segments looked at in one transaction; those that are read are fewer when they hold much."""
 
-_POSITIONS = 20_000  # looked at in one transaction where few rows match; 2 to 8 ms
-_INDEX_ROWS = 100_000  # looked at in the index over time, to leave out what lies before and after; 5 to 10 ms
+_PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
+_HEAD = "first, places, entries, bytes, oldest, newest, levels, codec"
+_COLUMNS = "names, checksum, timestamps, codes, messages, attributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,18 @@ class Span:
     low: int
     high: int
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left."""
+        return self.low >= self.high
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Positions to be read next, with so many rows that SQL says match."""
-
-    low: int
-    high: int
-    rows: int
+    def after(self, segment: Segment | None, *, down: bool) -> "Span":
+        """What is left behind a segment, in the direction of reading; behind none there is nothing."""
+        if segment is None:
+            return Span(self.generation, self.high, self.high)
+        if down:
+            return Span(self.generation, self.low, max(self.low, min(self.high, segment.first)))
+        return Span(self.generation, min(self.high, segment.first + segment.places), self.high)
 
 
 def begin(connection: sqlite3.Connection, query: LogQuery) -> Span:
@@ -45,86 +50,78 @@ def begin(connection: sqlite3.Connection, query: LogQuery) -> Span:
     if query.before is not None:
         before = parse_cursor(query.before)
         high = min(high, before.position) if before.generation == known.generation else low
-    if high - low > _POSITIONS and (query.since is not None or query.until is not None):
-        low, high = _within_time(connection, query, low, high)
     return Span(known.generation, low, max(low, high))
 
 
 def go_on(connection: sqlite3.Connection, todo: Span) -> Span:
     """What is still to be read; nothing in another file that has taken the place of the first one."""
-    return todo if generation(connection) == todo.generation else Span(todo.generation, todo.low, todo.low)
+    return todo if generation(connection) == todo.generation else todo.after(None, down=False)
 
 
-def _within_time(connection: sqlite3.Connection, query: LogQuery, low: int, high: int) -> tuple[int, int]:
-    """The same positions, without those before and after the time, unless that takes long to find out."""
-    where, parameters = within_time(query)
-    seen, first, last = connection.execute(
-        "SELECT count(*), min(position), max(position)"  # noqa: S608 - our own text
-        f" FROM (SELECT position FROM log WHERE {where} LIMIT {_INDEX_ROWS})",
-        parameters,
-    ).fetchone()
-    if seen == _INDEX_ROWS:
-        return low, high
-    return (max(low, first), min(high, last + 1)) if seen else (low, low)
+def heads(
+    connection: sqlite3.Connection, todo: Span, condition: Condition, *, down: bool = False, most: int = MOST_HEADS
+) -> list[Segment]:
+    """The next segments that have something of a span, and fulfil a condition; without their columns."""
+    where, parameters = condition
+    rows = connection.execute(
+        f"SELECT {_HEAD} FROM segment"  # noqa: S608 - our own text
+        # From the one that spans the position on: the others are found by their number.
+        " WHERE first >= coalesce((SELECT max(first) FROM segment WHERE first <= ?1), ?1) AND first < ?2"
+        f" AND first + places > ?1 AND {where} ORDER BY first {'DESC' if down else 'ASC'} LIMIT {most}",
+        (todo.low, todo.high, *parameters),
+    )
+    return list(map(_head, rows))
 
 
-def ahead(connection: sqlite3.Connection, query: LogQuery, todo: Span) -> Stretch:
-    """The positions to look at next, beyond what was deleted; all of them when nothing is left there."""
-    down = query.order == "desc"
-    (start,) = connection.execute(
-        f"SELECT {'max' if down else 'min'}(position) FROM log WHERE position >= ? AND position < ?",  # noqa: S608
-        (todo.low, todo.high),
-    ).fetchone()
-    if start is None:
-        return Stretch(todo.low, todo.high, 0)
-    if down:
-        return Stretch(max(todo.low, start - _POSITIONS + 1), start + 1, _POSITIONS)
-    return Stretch(start, min(todo.high, start + _POSITIONS), _POSITIONS)
-
-
-def stretch(connection: sqlite3.Connection, query: LogQuery, todo: Span, *, most_rows: int, most_bytes: int) -> Stretch:
-    """What to read next: at most so many rows, and so many bytes of text or one row or somewhat more."""
-    near = ahead(connection, query, todo)
-    rows = min(near.rows, most_rows)
-    down = query.order == "desc"
-    while rows > 0:
-        select, parameters = selection(query, Stretch(near.low, near.high, rows), "position, bytes")
-        seen, last, size = connection.execute(
-            f"SELECT count(*), {'min' if down else 'max'}(position), sum(bytes) FROM ({select})",  # noqa: S608
-            parameters,
-        ).fetchone()
-        if seen > 1 and size > 2 * most_bytes:
-            rows = max(1, seen * most_bytes // size)
-        elif seen < rows:
-            return Stretch(near.low, near.high, seen)
-        else:
-            return Stretch(last, near.high, seen) if down else Stretch(near.low, last + 1, seen)
-    return near
-
-
-def rest(query: LogQuery, todo: Span, done: Stretch) -> Span:
-    """What is left after a stretch."""
-    if query.order == "desc":
-        return Span(todo.generation, todo.low, done.low)
-    return Span(todo.generation, done.high, todo.high)
-
-
-def selection(query: LogQuery, wanted: Stretch, columns: str) -> Selection:
-    """The rows of a stretch that SQL says match, in the query's order."""
-    where, parameters = condition(query)
-    return (
-        # NOT INDEXED: the rowid alone gives the order without sorting.
-        f"SELECT {columns} FROM log NOT INDEXED WHERE position >= ? AND position < ? AND {where}"  # noqa: S608
-        f" ORDER BY position {'DESC' if query.order == 'desc' else 'ASC'} LIMIT ?",
-        [wanted.low, wanted.high, *parameters, wanted.rows],
+def head(connection: sqlite3.Connection, first: int) -> Segment:
+    """A segment that is there, without its columns."""
+    return _head(
+        connection.execute(f"SELECT {_HEAD} FROM segment WHERE first = ?", (first,)).fetchone()  # noqa: S608 - our own text
     )
 
 
-def count(connection: sqlite3.Connection, query: LogQuery, near: Stretch) -> int:
-    """How many rows of a stretch SQL says match."""
-    where, parameters = condition(query)
-    (matched,) = connection.execute(
-        f"SELECT count(*) FROM log NOT INDEXED WHERE position >= ? AND position < ? AND {where}",  # noqa: S608
-        (near.low, near.high, *parameters),
-    ).fetchone()
-    return int(matched)
+def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
+    """The oldest segments that are as they were written, as far as they follow one another."""
+    rows = connection.execute(
+        f"SELECT {_HEAD} FROM segment WHERE codec = 0 ORDER BY first LIMIT {_PLAIN_HEADS}"  # noqa: S608 - our own text
+    )
+    found = list(map(_head, rows))
+    if found:
+        (sealed,) = connection.execute(
+            "SELECT min(first) FROM segment WHERE first > ? AND codec <> 0", (found[0].first,)
+        ).fetchone()
+        found = [segment for segment in found if sealed is None or segment.first < sealed]
+    return found
+
+
+def whole(connection: sqlite3.Connection, first: int) -> Segment:
+    """A segment that is there, with its columns."""
+    return Segment(
+        *connection.execute(
+            f"SELECT {_HEAD}, {_COLUMNS} FROM segment JOIN body USING (first) WHERE first = ?",  # noqa: S608 - our own text
+            (first,),
+        ).fetchone()
+    )
+
+
+def _head(row: tuple[int, int, int, int, int, int, int, int]) -> Segment:
+    return Segment(*row, "", 0, b"", b"", b"", b"")
+
+
+def segments(
+    connection: sqlite3.Connection, todo: Span, condition: Condition, *, down: bool, most_bytes: int
+) -> tuple[list[Segment], Span]:
+    """The next segments of a span, in the order of reading, and what is left behind them.
+
+    At least one, and no more than have so many bytes of text.
+    """
+    found = heads(connection, todo, condition, down=down)
+    number = size = 0
+    for known in found:
+        size += known.size
+        if number and size > most_bytes:
+            break
+        number += 1
+    is_last = number == len(found) < MOST_HEADS
+    taken = [whole(connection, known.first) for known in found[:number]]
+    return taken, todo.after(None if is_last else found[number - 1], down=down)

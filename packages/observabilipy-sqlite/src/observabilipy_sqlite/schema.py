@@ -16,7 +16,7 @@ BUSY_SECONDS = 5.0
 """How long a connection waits for another one's lock before it gives up."""
 
 _APPLICATION_ID = 0x6F627379  # "obsy"
-_VERSION = 2  # 1 had the log's text without escapes: read as 2, quotes would end strings and backslashes vanish
+_VERSION = 3  # 1 and 2, which were never released, had a row for each entry
 _OLDEST_LIBRARY = (3, 37, 0)  # STRICT tables
 
 _PRAGMAS = (
@@ -32,25 +32,45 @@ _PRAGMAS = (
 )
 
 _TABLES = """
-CREATE TABLE meta (generation TEXT NOT NULL) STRICT;
-
--- AUTOINCREMENT: a position is never used again. Positions are given under the write lock, so they are commit order.
-CREATE TABLE log (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    timestamp INTEGER NOT NULL,             -- microseconds
-    level TEXT NOT NULL,                    -- as within a JSON string
-    bytes INTEGER NOT NULL,                 -- of message and attributes in UTF-8; before them, to be read without them
-    message TEXT NOT NULL,                  -- as within a JSON string: lines of NDJSON are put together by SQL
-    attributes TEXT NOT NULL                -- a JSON object
+-- A position is never used again: the next one is written down here, under the write lock, so they are commit order.
+CREATE TABLE meta (
+    generation TEXT NOT NULL,
+    upcoming INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX log_by_time ON log (timestamp);
-CREATE INDEX log_by_level ON log (level, timestamp);
 
--- What the log holds, changed in the same transactions: counting must not read the log.
-CREATE TABLE level (
-    name TEXT PRIMARY KEY,                  -- as within a JSON string
-    count INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
+-- The log: runs of entries that follow one another, a row for each commit until they are merged. The columns with the
+-- entries have a table of their own, so that looking for a time or a level reads a few pages.
+CREATE TABLE segment (
+    first INTEGER PRIMARY KEY,              -- position of the first place
+    places INTEGER NOT NULL,                -- positions that it spans
+    entries INTEGER NOT NULL,               -- of them with an entry: the others were deleted
+    bytes INTEGER NOT NULL,                 -- of messages and attributes in UTF-8
+    oldest INTEGER NOT NULL,                -- microseconds
+    newest INTEGER NOT NULL,                -- microseconds
+    levels INTEGER NOT NULL,                -- a bit for each level that occurs
+    codec INTEGER NOT NULL                  -- 0 plain, 1 zlib
+) STRICT;
+CREATE INDEX plain_segment ON segment (first) WHERE codec = 0;
+
+CREATE TABLE body (
+    first INTEGER PRIMARY KEY,              -- of the segment
+    names TEXT NOT NULL,                    -- of levels beyond the five, as within a JSON string, joined by line feeds
+    checksum INTEGER NOT NULL,              -- CRC-32 of the columns as they are here
+    timestamps BLOB NOT NULL,               -- microseconds
+    codes BLOB NOT NULL,                    -- the level at each place, 0 for none
+    messages BLOB NOT NULL,                 -- as within a JSON string: lines of NDJSON are put together as they are
+    attributes BLOB NOT NULL                -- JSON objects
+) STRICT;
+
+-- What a segment has of each level, so that counting and retention do not unpack it.
+CREATE TABLE share (
+    first INTEGER NOT NULL,                 -- of the segment
+    level TEXT NOT NULL,                    -- as within a JSON string
+    entries INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    oldest INTEGER NOT NULL,                -- microseconds
+    newest INTEGER NOT NULL,                -- microseconds
+    PRIMARY KEY (first, level)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE family (
@@ -205,7 +225,7 @@ def _create(connection: sqlite3.Connection) -> None:
         if _version(connection) == 0:  # else another worker was faster
             for statement in _TABLES.split(";\n"):
                 connection.execute(statement)
-            connection.execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(4),))
+            connection.execute("INSERT INTO meta VALUES (?, 1)", (secrets.token_hex(4),))
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")

@@ -32,6 +32,7 @@ from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.pages import Span
 from observabilipy_sqlite.schema import Synchronous
+from observabilipy_sqlite.sealing import seal
 
 __all__ = ["DEFAULT_MAX_BYTES", "SQLiteStorage"]
 
@@ -106,12 +107,12 @@ class SQLiteStorage:
 
     async def write_logs(self, entries: Iterable[LogEntry]) -> None:
         """Store all of the entries, in their order, or none of them."""
-        rows = logs.rows_of(entries)
-        if rows:
-            await self._write(partial(logs.append, rows=rows))
+        new = logs.prepared(entries)
+        if new:
+            await self._write(partial(logs.append, new=new))
 
     def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
-        """Entries in commit order; every few hundred are a transaction of their own."""
+        """Entries in commit order; every few segments are a transaction of their own."""
         return self._parts(reading.entries, query)
 
     def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
@@ -121,11 +122,11 @@ class SQLiteStorage:
     async def count_logs(self, query: LogQuery) -> int:
         """How many entries ``read_logs`` would give."""
         if query.plain and (query.after, query.before, query.limit) == (None, None, None):
-            return await self._read(reading.count_whole)
+            return await self._read(logs.count)
         most = sys.maxsize if query.limit is None else query.limit
         number = 0
         todo: Span | None = None
-        while number < most and (todo is None or todo.low < todo.high):
+        while number < most and (todo is None or not todo.is_empty):
             part = await self._courier.carry(partial(reading.count, self._async_database, query, todo))
             number += part.entries
             todo = part.rest
@@ -207,7 +208,7 @@ class SQLiteStorage:
 
     def commit(self, batch: Batch) -> CommitReport:
         """Store the whole batch in one transaction, or nothing; nothing, too, when it is there already."""
-        rows = logs.rows_of(batch.entries)
+        new = logs.prepared(batch.entries)
 
         def store(connection: sqlite3.Connection) -> CommitReport:
             workers.sees(connection, batch.worker, self._now())
@@ -215,7 +216,7 @@ class SQLiteStorage:
                 return CommitReport()
             writer = totals.Writer(connection, self._now(), batch.worker.id)
             writer.hidden.update(families.register(connection, batch.families))
-            logs.append(connection, rows)
+            logs.append(connection, new)
             writer.add(batch.samples)
             writer.add(batch.gauges)
             return dataclasses.replace(writer.report(), generation=logs.generation(connection))
@@ -244,7 +245,7 @@ class SQLiteStorage:
         self._database.write(lambda connection: history.sample(connection, timestamp, self._now()))
 
     def maintain(self) -> None:
-        """Sweep out what expired workers left and series that were idle for 30 days, and checkpoint."""
+        """Sweep out what expired workers left and series that were idle for 30 days, seal segments, and checkpoint."""
 
         def sweep(connection: sqlite3.Connection) -> None:
             workers.sweep(connection, self._now())
@@ -252,6 +253,7 @@ class SQLiteStorage:
             history.sweep(connection)
 
         self._database.write(sweep)
+        seal(self._database)
         self._database.checkpoint()
 
     def forget(self) -> None:
@@ -279,7 +281,7 @@ class SQLiteStorage:
         """What a query gives, a trip to the file at a time."""
         left = sys.maxsize if query.limit is None else query.limit
         todo: Span | None = None
-        while left > 0 and (todo is None or todo.low < todo.high):
+        while left > 0 and (todo is None or not todo.is_empty):
             part = await self._courier.carry(partial(read, self._async_database, query, todo, left))
             left -= part.entries
             todo = part.rest

@@ -12,6 +12,7 @@ __all__ = [
     "Plain",
     "Stored",
     "escaped",
+    "escaped_lines",
     "exact_or_float",
     "from_plain",
     "from_stored",
@@ -71,6 +72,16 @@ def escaped(text: str) -> str:
     """Text as it stands within a JSON string, without the quotes around it. Most text is the same."""
     quoted = json.encoder.encode_basestring(text) if text.isascii() else json_text(text)  # a quarter of the time
     return quoted[1:-1]
+
+
+def escaped_lines(texts: Sequence[str]) -> str:
+    """Texts as ``escaped`` makes them, joined by line feeds, which cannot occur in one."""
+    joined = '"'.join(texts)
+    if joined.isascii():
+        together = json.encoder.encode_basestring(joined)[1:-1]
+        if len(together) == len(joined) + len(texts) - 1:  # nothing was escaped but what was put in between
+            return together.replace('\\"', "\n")  # a third of the time
+    return "\n".join(map(escaped, texts))
 
 
 def unescaped(text: str) -> str:

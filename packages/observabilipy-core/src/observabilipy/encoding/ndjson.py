@@ -14,7 +14,7 @@ from observabilipy.encoding.json_text import (
 )
 from observabilipy.models import LEVELS, LogEntry, to_micros
 
-__all__ = ["NDJSON_CONTENT_TYPE", "encode_entry", "encode_logs", "encode_stored"]
+__all__ = ["NDJSON_CONTENT_TYPE", "encode_entry", "encode_logs", "encode_stored", "seconds_text"]
 
 NDJSON_CONTENT_TYPE = "application/x-ndjson"
 _CHUNK_BYTES = 32_768
@@ -71,7 +71,7 @@ def encode_stored(cursor: str | None, micros: int, level: str, message: str, att
     """One entry as one line, from its parts as stores keep them: ``attributes`` is JSON text already."""
     head = "" if cursor is None else f'"cursor":{_string(cursor)},'
     return (
-        f'{{{head}"timestamp":{_seconds(micros)},"level":{_QUOTED.get(level) or _string(level)},'
+        f'{{{head}"timestamp":{seconds_text(micros)},"level":{_QUOTED.get(level) or _string(level)},'
         f'"message":{escaped(message) if message.isascii() else json_text(message)},"attributes":{attributes}}}\n'
     ).encode()
 
@@ -80,10 +80,10 @@ def _string(text: str) -> str:
     return escaped(text) if text.isascii() else json_text(text)
 
 
-def _seconds(micros: int) -> str:
+def seconds_text(micros: int) -> str:
     """Seconds with as many of six decimals as they need, and at least one."""
     if micros < 1_000_000:
-        return f"-{_seconds(-micros)}" if micros < 0 else f"0{_seconds(micros + 1_000_000)[1:]}"
+        return f"-{seconds_text(-micros)}" if micros < 0 else f"0{seconds_text(micros + 1_000_000)[1:]}"
     digits = str(micros)  # with slices half the time of divmod and two formats
     return f"{digits[:-6]}.{digits[-6:].rstrip('0') or '0'}"
 

@@ -1,19 +1,15 @@
 """From records to entries: what the hot path left to do."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping
 
 from observabilipy.encoding.encoded_entries import EncodedEntry
-from observabilipy.encoding.fast import prepared
-from observabilipy.encoding.json_text import is_flat, json_text
+from observabilipy.encoding.fast import PASSTHROUGH, prepared
+from observabilipy.encoding.json_text import UNQUOTED, is_flat, json_text
 from observabilipy.logs.cuts import cut
 from observabilipy.logs.redaction import Redaction
 from observabilipy.models import check_timestamp, level_rank, name_of_number, storable, to_micros
 
-__all__ = ["Finish", "Measured", "message_text", "shed"]
-
-Measured: TypeAlias = tuple[EncodedEntry, int]
-"""An entry, and about how many bytes it holds on to."""
+__all__ = ["Finish", "message_text", "shed"]
 
 _SOON = 4_000_000_000.0  # in 2096; until then to_micros does nothing else than what is done here in a third of the time
 _ENTRY_BYTES = 400  # its tuples, its numbers, the heads of its texts: enough to bound a backlog
@@ -34,6 +30,8 @@ class Finish:
         self._max_entry_bytes = max_entry_bytes
         self._max_characters = max_entry_bytes // 6  # the longest escape of one character
         self._dumps = prepared()
+        # With patterns every text is looked at, so no names are harmless enough.
+        self._are_harmless = frozenset().issuperset if redaction.patterns else redaction.known_harmless.issuperset
 
     def with_base(self, base: Mapping[str, object]) -> "Finish":
         """The same for entries of another process."""
@@ -41,7 +39,7 @@ class Finish:
 
     def __call__(
         self, timestamp: float, level: str | int, message: object, attributes: Mapping[str, object]
-    ) -> Measured:
+    ) -> EncodedEntry:
         """The entry of a record, whose attributes have been merged with its context.
 
         Raises:
@@ -49,6 +47,26 @@ class Finish:
         """
         if self.base:
             attributes = {**self.base, **attributes}
+        dumps = self._dumps
+        if dumps is not None and type(message) is str and type(level) is str and type(attributes) is dict:
+            # What most entries need, in one piece: 0.8 microseconds instead of 1.2.
+            try:
+                if self._are_harmless(attributes) and message.isascii() and 0.0 <= timestamp < _SOON:
+                    for item in attributes.values():
+                        if type(item) not in UNQUOTED and not (type(item) is float and 1e-4 <= item < 1e16):
+                            break
+                    else:
+                        made = dumps(attributes, None, PASSTHROUGH)
+                        if made.isascii() and len(message) + len(made) <= self._max_characters:
+                            return round(timestamp * 1_000_000), level, message, made.decode()
+            except Exception:  # noqa: BLE001, S110 - what the rest knows how to spell
+                pass
+        return self._with_care(timestamp, level, message, attributes)
+
+    def _with_care(
+        self, timestamp: float, level: str | int, message: object, attributes: Mapping[str, object]
+    ) -> EncodedEntry:
+        """The same, whatever they are."""
         if not isinstance(level, str):
             level, own_name = name_of_number(level)
             if own_name is not None:
@@ -60,18 +78,16 @@ class Finish:
         flat = is_flat(attributes)
         attributes = redaction.apply(attributes, flat=flat)
         encoded = json_text(attributes, self._dumps, flat=flat)
-        size = len(text) + len(encoded)
-        if size > self._max_characters:
+        if len(text) + len(encoded) > self._max_characters:
             text, attributes = cut(text, attributes, self._max_entry_bytes)
             encoded = json_text(attributes, self._dumps)
-            size = len(text) + len(encoded)
         if not text.isascii():
             text = storable(text)
         if type(timestamp) is float and 0.0 <= timestamp < _SOON:
             micros = round(timestamp * 1_000_000)
         else:
             micros = to_micros(check_timestamp(timestamp, "timestamp"))
-        return (micros, level, text, encoded), _ENTRY_BYTES + size
+        return micros, level, text, encoded
 
 
 def message_text(message: object) -> str:
@@ -82,17 +98,19 @@ def message_text(message: object) -> str:
         return f"<unprintable {type(message).__name__}>"
 
 
-def shed(backlog: Sequence[Measured], max_bytes: int) -> tuple[list[Measured], list[str]]:
+def shed(backlog: list[EncodedEntry], max_bytes: int) -> tuple[list[EncodedEntry], list[str]]:
     """Split a backlog into what fits, and the levels of what is given up: the lowest first, the oldest of each."""
-    excess = sum(size for _, size in backlog) - max_bytes
+    if not backlog:
+        return backlog, []
+    _, levels, messages, attributes = zip(*backlog, strict=True)
+    excess = len(backlog) * _ENTRY_BYTES + sum(map(len, messages)) + sum(map(len, attributes)) - max_bytes
     if excess <= 0:
-        return list(backlog), []
-    levels = [entry[1] for entry, _ in backlog]
+        return backlog, []
     given_up: set[int] = set()
     for index in sorted(range(len(backlog)), key=lambda index: (level_rank(levels[index]), index)):
         if excess <= 0:
             break
         given_up.add(index)
-        excess -= backlog[index][1]
-    kept = [measured for index, measured in enumerate(backlog) if index not in given_up]
+        excess -= _ENTRY_BYTES + len(messages[index]) + len(attributes[index])
+    kept = [entry for index, entry in enumerate(backlog) if index not in given_up]
     return kept, [levels[index] for index in sorted(given_up)]

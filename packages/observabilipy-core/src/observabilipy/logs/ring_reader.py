@@ -21,7 +21,7 @@ def entry_of_payload(payload: bytes, finish: Finish) -> EncodedEntry:
         ValueError, TypeError, EOFError, InvalidValue: it holds something else.
     """
     timestamp, level, message, attributes = loads(payload)  # noqa: S302 - from a file of ours that only we may write
-    return finish(timestamp, level, message, json.loads(attributes) if isinstance(attributes, str) else attributes)[0]
+    return finish(timestamp, level, message, json.loads(attributes) if isinstance(attributes, str) else attributes)
 
 
 class RingReader:

@@ -11,7 +11,7 @@ from observabilipy.errors import StorageUnavailable
 from observabilipy.instruments.registry import Collection, Registry
 from observabilipy.logs.buffer import LogBuffer, Record
 from observabilipy.logs.crash_buffer import CrashBuffer
-from observabilipy.logs.entries import Finish, Measured, shed
+from observabilipy.logs.entries import Finish, shed
 from observabilipy.logs.logging_record import merged
 from observabilipy.logs.ring_reader import RingReader
 from observabilipy.models import Clock, MetricSample, level_of_number
@@ -72,7 +72,7 @@ class Delivery:
         self._clock = clock
         self._monotonic = monotonic
         self._new_id = new_id
-        self._backlog: list[Measured] = []
+        self._backlog: list[EncodedEntry] = []
         self._ring: RingReader | None = None
         if isinstance(buffer, CrashBuffer):
             self._ring = RingReader(buffer, finish, self._unreadable, monotonic)
@@ -139,7 +139,7 @@ class Delivery:
 
     def abandon(self) -> None:
         """Nothing more will be carried: count what is left as dropped."""
-        left = [entry[1] for entry, _ in self._backlog]
+        left = [level for _, level, _, _ in self._backlog]
         if self._parcel is not None:
             left += [level for _, level, _, _ in self._parcel.entries[self._parcel.kept :]]
         left += map(_level, self._buffer.drain())  # of threads that were recording while it was closed
@@ -167,12 +167,13 @@ class Delivery:
         self._heard = 0.0
 
     def _take_records(self) -> None:
+        finish, keep = self._finish, self._backlog.append
         for record in self._buffer.drain():
             _, timestamp, level, message, attributes, context = record
             try:
                 if context or isinstance(attributes, LogRecord):
                     attributes = merged(context, attributes)
-                self._backlog.append(self._finish(timestamp, level, message, attributes))
+                keep(finish(timestamp, level, message, attributes))
             except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
                 self._unreadable(error, _level(record))
         self._backlog, given_up = shed(self._backlog, self._max_backlog_bytes)
@@ -198,7 +199,7 @@ class Delivery:
     def _pack(self, collection: Collection, kept: list[EncodedEntry], end: int) -> _Parcel:
         room = max(0, _BATCH_ENTRIES - len(kept))
         taken, self._backlog = self._backlog[:room], self._backlog[room:]
-        entries = [*kept, *(entry for entry, _ in taken)]
+        entries = [*kept, *taken]
         self._sequence += 1
         batch = Batch(
             self.worker,

@@ -1,0 +1,77 @@
+"""Sealing: the small segments of commits become large ones, which are packed."""
+
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from observabilipy_sqlite import logs, pages
+from observabilipy_sqlite.database import Database
+from observabilipy_sqlite.segment import MOST_NAMES, MOST_PLACES, Segment, Share, is_intact, merged
+
+__all__ = ["seal"]
+
+_SLICE_SECONDS = 0.1  # of sealing, then whoever called has other things to do
+_MOST_PLACES = MOST_PLACES * 5 // 4  # so that commits of half a segment make one together
+_MOST_BYTES = 524_288
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Segments that follow one another and are enough for one, with what they have of each level."""
+
+    generation: str
+    segments: list[Segment]
+    shares: list[Share]
+
+
+def seal(database: Database) -> None:
+    """Seal what is enough for a segment, oldest first, for a tenth of a second at most.
+
+    What is put together is prepared outside of the transaction that writes it; if somebody has rewritten any of it
+    meanwhile, nothing is changed.
+    """
+    give_up = time.monotonic() + _SLICE_SECONDS
+    while time.monotonic() < give_up:
+        run = database.read(_next_run)
+        if run is None or not _seal(database, run):
+            return
+
+
+def _seal(database: Database, run: _Run) -> bool:
+    damaged = [segment for segment in run.segments if not is_intact(segment)]
+    # What is damaged nobody can read; it would stand in the way of the others for ever.
+    new = None if damaged else merged(run.segments, run.shares)
+    known = damaged or run.segments
+
+    def replace(connection: sqlite3.Connection) -> bool:
+        # A file that was put in the place of the other has other entries at these positions.
+        return logs.generation(connection) == run.generation and logs.replace(connection, known, new)
+
+    return database.write(replace)
+
+
+def _next_run(connection: sqlite3.Connection) -> _Run | None:
+    heads = pages.plain_heads(connection)
+    run: list[Segment] = []
+    is_enough = False
+    for head in heads:
+        if run:
+            places = head.first + head.places - run[0].first
+            if places > _MOST_PLACES or sum(segment.size for segment in run) + head.size > _MOST_BYTES:
+                is_enough = True
+                break
+        run.append(head)
+    if not is_enough and run[-1:]:
+        is_enough = run[-1].first + run[-1].places - run[0].first >= MOST_PLACES
+    if not is_enough:
+        return None
+    segments: list[Segment] = []
+    names: set[str] = set()
+    for head in run:
+        segment = pages.whole(connection, head.first)
+        names.update(segment.names.split("\n"))
+        if segments and len(names) > MOST_NAMES:
+            break
+        segments.append(segment)
+    shares = logs.shares(connection, segments[0].first, segments[-1].first)
+    return _Run(logs.generation(connection), segments, shares)
