@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from observabilipy.encoding.ndjson import encode_entry
 from observabilipy.models import LogEntry, LogQuery, from_micros
 from observabilipy.storage import InMemoryLogStorage
-from observabilipy_sqlite import SQLiteStorage, pages, reading
+from observabilipy_sqlite import SQLiteStorage, pages, reading, sealing
 
 MICROS = st.integers(-62_135_596_800_000_000, 253_402_300_799_000_000) | st.integers(-2_000_000, 2_000_000)
 # All planes, and more often what has a meaning to JSON, SQL, printf or readers of lines.
@@ -57,6 +57,17 @@ async def storage(tmp_path: Path) -> AsyncIterator[SQLiteStorage]:
 
 async def lines(storage: SQLiteStorage, query: LogQuery) -> list[bytes]:
     return [line async for page in storage.read_ndjson(query) for line in page.lines.splitlines(keepends=True)]
+
+
+def packed(storage: SQLiteStorage) -> None:
+    """Pack what there is, however little that is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "MOST_PLACES", 1)
+        storage.maintain()
+    (plain,) = storage._database.read(
+        lambda connection: connection.execute("SELECT count(*) FROM segment WHERE codec = 0").fetchone()
+    )
+    assert plain == 0
 
 
 @pytest.mark.properties
@@ -112,6 +123,10 @@ async def test_filters_in_sql_agree_with_those_in_memory(
     assert len(await lines(file, query)) == len(wanted)
     assert await file.count_logs(query) == len(wanted)
 
+    packed(file)
+    assert [encode_entry(replace(entry, cursor="x")) async for entry in file.read_logs(query)] == wanted
+    assert await file.count_logs(query) == len(wanted)
+
 
 @pytest.mark.parametrize(
     "value",
@@ -139,9 +154,12 @@ async def test_an_attribute_is_found_by_its_spelling(storage: SQLiteStorage, val
         [LogEntry(1, "INFO", "this", {"name": value}), LogEntry(1, "INFO", "other", {"name": "x"})]
     )
     spelled = value if isinstance(value, str) else json.dumps(value)
-    got = [json.loads(line)["message"] for line in await lines(storage, LogQuery(attributes={"name": spelled}))]
+    query = LogQuery(attributes={"name": spelled})
+    plain = [json.loads(line)["message"] for line in await lines(storage, query)]
+    packed(storage)
+    got = [json.loads(line)["message"] for line in await lines(storage, query)]
 
-    assert got == ["this"]
+    assert (plain, got) == (["this"], ["this"])
 
 
 @pytest.mark.parametrize("query", [LogQuery(), LogQuery(order="desc"), LogQuery(attributes={"n": "1"})])

@@ -15,7 +15,7 @@ Prepared: TypeAlias = Sequence[tuple[Segment, list[Share]]]
 """Segments as they will be written, but for their positions."""
 
 _SEGMENT = "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_BODY = "INSERT INTO body VALUES (?, ?, ?, ?, ?, ?, ?)"
+_BODY = "INSERT INTO body VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SHARE = "INSERT INTO share VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -118,6 +118,7 @@ def _insert(connection: sqlite3.Connection, segment: Segment, shares_: list[Shar
             first,
             segment.names,
             segment.checksum,
+            segment.filter,
             segment.timestamps,
             segment.codes,
             segment.messages,

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from observabilipy.encoding.json_text import json_text
 from observabilipy.models import LEVELS, RANKS, LogQuery, level_rank, to_micros
+from observabilipy_sqlite.bloom import pairs_of
 from observabilipy_sqlite.segment import Segment, level_bits
 from observabilipy_sqlite.values import escaped, unescaped
 
@@ -34,6 +35,9 @@ class Matching:
             for name, value in query.attributes.items()
             for piece in ([json_text(name)] if _has_spellings(value) else [json_text(name), escaped(value)])
         ]
+        pairs = [pairs_of(name, value) for name, value in query.attributes.items()]
+        self.pairs = [one for one in pairs if one is not None]
+        """For attributes that a filter knows, how each may lie in the file."""
         self._accepts = query.predicate()
         self._levels = _wanted(query)
         self._bits = _bits(query)

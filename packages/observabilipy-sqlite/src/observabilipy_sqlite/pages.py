@@ -4,8 +4,9 @@ import sqlite3
 from dataclasses import dataclass
 
 from observabilipy.models import LogQuery, parse_cursor, resume
+from observabilipy_sqlite.bloom import may_have
 from observabilipy_sqlite.logs import ends, generation
-from observabilipy_sqlite.matching import Condition
+from observabilipy_sqlite.matching import Condition, Matching
 from observabilipy_sqlite.segment import Segment
 
 __all__ = ["MOST_HEADS", "Span", "begin", "go_on", "head", "heads", "plain_heads", "segments", "whole"]
@@ -15,7 +16,7 @@ MOST_HEADS = 256
 
 _PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
 _HEAD = "first, places, entries, bytes, oldest, newest, levels, codec"
-_COLUMNS = "names, checksum, timestamps, codes, messages, attributes"
+_COLUMNS = "names, checksum, filter, timestamps, codes, messages, attributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +106,34 @@ def whole(connection: sqlite3.Connection, first: int) -> Segment:
 
 
 def _head(row: tuple[int, int, int, int, int, int, int, int]) -> Segment:
-    return Segment(*row, "", 0, b"", b"", b"", b"")
+    return Segment(*row, "", 0, None, b"", b"", b"", b"")
 
 
 def segments(
-    connection: sqlite3.Connection, todo: Span, condition: Condition, *, down: bool, most_bytes: int
+    connection: sqlite3.Connection, todo: Span, matching: Matching, *, down: bool, most_bytes: int
 ) -> tuple[list[Segment], Span]:
-    """The next segments of a span, in the order of reading, and what is left behind them.
+    """The next segments of a span that may match, in the order of reading, and what is left behind them.
 
-    At least one, and no more than have so many bytes of text.
+    No more of them than have so many bytes of text, or one.
     """
-    found = heads(connection, todo, condition, down=down)
-    number = size = 0
+    found = heads(connection, todo, matching.segments(), down=down)
+    taken: list[Segment] = []
+    size = 0
+    last: Segment | None = None
     for known in found:
+        if matching.pairs and not may_have(_filter(connection, known), matching.pairs):
+            last = known
+            continue
         size += known.size
-        if number and size > most_bytes:
+        if taken and size > most_bytes:
             break
-        number += 1
-    is_last = number == len(found) < MOST_HEADS
-    taken = [whole(connection, known.first) for known in found[:number]]
-    return taken, todo.after(None if is_last else found[number - 1], down=down)
+        taken.append(whole(connection, known.first))
+        last = known
+    is_last = not found or (last is found[-1] and len(found) < MOST_HEADS)
+    return taken, todo.after(None if is_last else last, down=down)
+
+
+def _filter(connection: sqlite3.Connection, known: Segment) -> bytes | None:
+    found: bytes | None
+    (found,) = connection.execute("SELECT filter FROM body WHERE first = ?", (known.first,)).fetchone()
+    return found

@@ -92,7 +92,7 @@ def _rows(database: Database, query: LogQuery, todo: Span | None, left: int) -> 
 
     def look(connection: sqlite3.Connection) -> tuple[Span, list[Segment], Span]:
         where = pages.begin(connection, query) if todo is None else pages.go_on(connection, todo)
-        return where, *pages.segments(connection, where, matching.segments(), down=down, most_bytes=most)
+        return where, *pages.segments(connection, where, matching, down=down, most_bytes=most)
 
     where, found, rest = database.read(look)
     taken: list[Row] = []

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from observabilipy.encoding.encoded_entries import EncodedEntry
 from observabilipy.models import LEVELS
+from observabilipy_sqlite.bloom import filter_of
 from observabilipy_sqlite.values import escaped, escaped_lines
 
 __all__ = [
@@ -76,6 +77,7 @@ class Segment:
         codec: PLAIN or PACKED.
         names: of levels beyond the five, escaped, joined by line feeds.
         checksum: CRC-32 of the four columns, one after the other.
+        filter: of the attributes, if it is packed.
         timestamps, codes, messages, attributes: the columns, as the codec has them.
     """
 
@@ -89,6 +91,7 @@ class Segment:
     codec: int
     names: str
     checksum: int
+    filter: bytes | None
     timestamps: bytes
     codes: bytes
     messages: bytes
@@ -231,7 +234,7 @@ def merged(parts: Sequence[Segment], shares: Iterable[Share]) -> tuple[Segment, 
         together[name] = (name, counts + count, sizes + size, min(first_seen, oldest), max(last_seen, newest))
     columns = Columns(bytes(codes), micros, b"\n".join(texts), b"\n".join(objects))
     kept = list(together.values())
-    return _stored(first, PACKED, "\n".join(names), columns, kept), kept
+    return _stored(first, PACKED, "\n".join(names), columns, kept, filter_of(columns.attributes)), kept
 
 
 def thinned(segment: Segment, columns: Columns, keeps: Sequence[bool]) -> tuple[Segment, list[Share]] | None:
@@ -246,10 +249,13 @@ def thinned(segment: Segment, columns: Columns, keeps: Sequence[bool]) -> tuple[
     shares = _shares(segment.level_names, codes, micros, _sizes(texts, objects))
     before = len(codes) - len(codes.lstrip(b"\0"))
     left = Columns(codes.strip(b"\0"), micros, texts, objects)
-    return _stored(segment.first + before, segment.codec, segment.names, left, shares), shares
+    # The filter says "perhaps" of what went, too.
+    return _stored(segment.first + before, segment.codec, segment.names, left, shares, segment.filter), shares
 
 
-def _stored(first: int, codec: int, names: str, columns: Columns, shares: list[Share]) -> Segment:
+def _stored(  # noqa: PLR0917 - all of them by their place in the file
+    first: int, codec: int, names: str, columns: Columns, shares: list[Share], filter_: bytes | None = None
+) -> Segment:
     timestamps = _packed_micros(columns.micros) if codec == PACKED else _bytes_of("q", columns.micros)
     packed = (
         timestamps,
@@ -269,6 +275,7 @@ def _stored(first: int, codec: int, names: str, columns: Columns, shares: list[S
         codec,
         names,
         _checksum(*packed),
+        filter_,
         *packed,
     )
 
