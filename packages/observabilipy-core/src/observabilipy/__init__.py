@@ -24,11 +24,7 @@ from observabilipy.models import (
     HistogramValue,
     LevelRetentionPolicy,
     LogEntry,
-    LogFacts,
-    LogQuery,
-    Matcher,
     MetricKind,
-    MetricQuery,
     MetricSample,
     RetentionPolicy,
     Series,
@@ -39,12 +35,13 @@ from observabilipy.models import (
     histogram,
 )
 from observabilipy.observability import Observability
-from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
-from observabilipy.runtime import EmbeddedRuntime
 from observabilipy.storage.opening import open_storage
 
 if TYPE_CHECKING:
     from observabilipy.encoding.exposition import encode_family, encode_metrics
+    from observabilipy.models import LogFacts, LogQuery, Matcher, MetricQuery
+    from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
+    from observabilipy.runtime import EmbeddedRuntime
     from observabilipy.storage.memory_logs import InMemoryLogStorage, RingBufferLogStorage
     from observabilipy.storage.memory_metrics import InMemoryMetricsStorage, RingBufferMetricsStorage
 
@@ -104,10 +101,18 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
+        "EmbeddedRuntime": "observabilipy.runtime",
         "InMemoryLogStorage": "observabilipy.storage.memory_logs",
         "InMemoryMetricsStorage": "observabilipy.storage.memory_metrics",
+        "LogFacts": "observabilipy.models",
+        "LogQuery": "observabilipy.models",
+        "LogStoragePort": "observabilipy.ports",
+        "Matcher": "observabilipy.models",
+        "MetricQuery": "observabilipy.models",
+        "MetricsStoragePort": "observabilipy.ports",
         "RingBufferLogStorage": "observabilipy.storage.memory_logs",
         "RingBufferMetricsStorage": "observabilipy.storage.memory_metrics",
+        "RuntimeStoragePort": "observabilipy.ports",
         "encode_family": "observabilipy.encoding.exposition",
         "encode_metrics": "observabilipy.encoding.exposition",
     },

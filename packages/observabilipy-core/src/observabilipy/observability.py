@@ -26,13 +26,12 @@ from observabilipy.models import (
     RetentionPolicy,
     level_name,
 )
-from observabilipy.ports import LogStoragePort, MetricsStoragePort
-from observabilipy.runtime import EmbeddedRuntime
-from observabilipy.runtime.checks import LogDurability
 from observabilipy.storage.opening import open_storage
 
 if TYPE_CHECKING:
     from observabilipy.http import Auth, Endpoints, Limits
+    from observabilipy.ports import LogStoragePort, MetricsStoragePort
+    from observabilipy.runtime.checks import LogDurability
 
 __all__ = ["Observability"]
 
@@ -78,7 +77,7 @@ class Observability:
 
     def __init__(
         self,
-        storage: str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort] = "memory://",
+        storage: "str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort]" = "memory://",
         *,
         service: str | None = None,
         auth: "Auth | None" = None,
@@ -88,7 +87,7 @@ class Observability:
         history_retention: RetentionPolicy | None = None,
         flush_interval: float = 0.2,
         history_interval: float = 10.0,
-        log_durability: LogDurability = "memory",
+        log_durability: "LogDurability" = "memory",
         redaction: Redaction | None = None,
         max_entry_bytes: int = 262_144,
         strict: bool = False,
@@ -97,6 +96,8 @@ class Observability:
         handle_sigterm: bool = True,
         clock: Clock = time.time,
     ) -> None:
+        from observabilipy.runtime import EmbeddedRuntime  # an eighth of our own import, for who has a runtime only
+
         _check_auth(auth, metrics_auth)
         self.level = level = _known_level(level)
         # The lowest number of standard logging that is recorded: whatever is below DEBUG counts as DEBUG.
@@ -334,12 +335,14 @@ class Observability:
 
 
 def _storages(
-    storage: str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort],
-) -> tuple[LogStoragePort, MetricsStoragePort | None]:
+    storage: "str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort]",
+) -> "tuple[LogStoragePort, MetricsStoragePort | None]":
     if isinstance(storage, str):
         return open_storage(storage), None
     if isinstance(storage, tuple) and len(storage) == 2:
         return storage
+    from observabilipy.ports import LogStoragePort
+
     if not isinstance(storage, LogStoragePort):
         raise ConfigurationError(
             f"storage must be a storage URL or a storage, got {storage!r}: write for example 'sqlite:///observability.db'"

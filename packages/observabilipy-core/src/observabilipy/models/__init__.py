@@ -1,9 +1,10 @@
 """The values that travel through the library. Frozen, checked when built, free of behaviour that needs a store."""
 
+from typing import TYPE_CHECKING
+
+from observabilipy.lazy import lazy
 from observabilipy.models.clock import Clock, check_timestamp, from_micros, to_micros
-from observabilipy.models.cursor import Cursor, Gap, parse_cursor, resume
 from observabilipy.models.entry import LogEntry
-from observabilipy.models.facts import LevelFacts, LogFacts
 from observabilipy.models.family import (
     DEFAULT_SERIES_LIMIT,
     Family,
@@ -17,9 +18,13 @@ from observabilipy.models.kind import Aggregate, MetricKind
 from observabilipy.models.level import LEVELS, RANKS, level_name, level_of_number, level_rank, name_of_number
 from observabilipy.models.names import OVERFLOW
 from observabilipy.models.policy import LevelRetentionPolicy, RetentionPolicy
-from observabilipy.models.query import LogQuery, Matcher, MetricQuery, Predicate
 from observabilipy.models.sample import Exemplar, MetricSample, counter, gauge, histogram
 from observabilipy.models.text import storable
+
+if TYPE_CHECKING:
+    from observabilipy.models.cursor import Cursor, Gap, parse_cursor, resume
+    from observabilipy.models.facts import LevelFacts, LogFacts
+    from observabilipy.models.query import LogQuery, Matcher, MetricQuery, Predicate
 
 __all__ = [
     "DEFAULT_BUCKETS",
@@ -64,3 +69,20 @@ __all__ = [
     "storable",
     "to_micros",
 ]
+
+# What readers of a store need; a program that records does without.
+__getattr__ = lazy(
+    __name__,
+    {
+        "Cursor": "observabilipy.models.cursor",
+        "Gap": "observabilipy.models.cursor",
+        "LevelFacts": "observabilipy.models.facts",
+        "LogFacts": "observabilipy.models.facts",
+        "LogQuery": "observabilipy.models.query",
+        "Matcher": "observabilipy.models.query",
+        "MetricQuery": "observabilipy.models.query",
+        "Predicate": "observabilipy.models.query",
+        "parse_cursor": "observabilipy.models.cursor",
+        "resume": "observabilipy.models.cursor",
+    },
+)

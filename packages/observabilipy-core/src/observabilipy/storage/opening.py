@@ -4,21 +4,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from observabilipy.errors import ConfigurationError, StorageNotInstalled
-from observabilipy.ports import RuntimeStoragePort
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from observabilipy.ports import RuntimeStoragePort
+
 __all__ = ["open_storage"]
 
-_Opener: TypeAlias = Callable[[str], RuntimeStoragePort]
+_Opener: TypeAlias = "Callable[[str], RuntimeStoragePort]"
 
 _GROUP = "observabilipy.storage"
 _BUILT_IN = ("memory", "ring")  # there even without package metadata
 _DISTRIBUTIONS = {"sqlite": "observabilipy-sqlite"}
 
 
-def open_storage(url: str) -> RuntimeStoragePort:
+def open_storage(url: str) -> "RuntimeStoragePort":
     """Open a storage by its URL, such as ``memory://`` or ``sqlite:///observability.db``.
 
     Other packages join by an entry point in the group ``observabilipy.storage``: its name is the scheme, its value a
