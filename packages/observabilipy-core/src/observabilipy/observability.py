@@ -28,7 +28,7 @@ from observabilipy.models import (
 )
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
 from observabilipy.runtime import EmbeddedRuntime
-from observabilipy.runtime.checks import LogDurability
+from observabilipy.runtime.checks import CollectorName, LogDurability
 from observabilipy.storage.opening import open_storage
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Observability:
         log_durability: "memory": a process that is killed loses the log entries that it had not committed yet. "crash":
             entries go through a file beside the storage, and others recover them from there; a call costs 2 to 3
             microseconds instead of a half.
+        collectors: what is reported without being asked: "process" (CPU time, memory, open files), "python" (garbage
+            collector, version), "library" (commits, workers, what is stored); ``()`` for none.
         redaction: which attributes are not stored; ``Redaction()``, the common names of secrets, if left out.
         max_entry_bytes: how long the line of a log entry may be; what is cut off is marked.
         strict: raise refused values instead of counting them, for tests.
@@ -89,6 +91,7 @@ class Observability:
         flush_interval: float = 0.2,
         history_interval: float = 10.0,
         log_durability: LogDurability = "memory",
+        collectors: Iterable[CollectorName] = ("process", "python", "library"),
         redaction: Redaction | None = None,
         max_entry_bytes: int = 262_144,
         strict: bool = False,
@@ -122,6 +125,7 @@ class Observability:
             base={} if service is None else {"service": service},
             redaction=redaction,
             log_durability=log_durability,
+            collectors=collectors,
             max_entry_bytes=max_entry_bytes,
             strict=strict,
             close_storage=isinstance(storage, str),
