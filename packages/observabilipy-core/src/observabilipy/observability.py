@@ -32,7 +32,7 @@ from observabilipy.runtime.checks import CollectorName, LogDurability
 from observabilipy.storage.opening import open_storage
 
 if TYPE_CHECKING:
-    from observabilipy.http import Auth, Endpoints, Limits
+    from observabilipy.http import AddedCollector, Auth, Endpoints, Limits
 
 __all__ = ["Observability"]
 
@@ -111,6 +111,7 @@ class Observability:
         self._health = health
         self._limits = limits
         self._endpoints: Endpoints | None = None
+        self._added: list[AddedCollector] = []
         self._logging_handler: LoggingHandler | None = None
         if service is not None and (not isinstance(service, str) or not service.strip()):
             raise ConfigurationError(f"service must be a name, got {service!r}: leave it out if there is none")
@@ -164,6 +165,8 @@ class Observability:
                 on_clash=self.runtime.troubles.left_out,
                 on_cut=self.runtime.troubles.cut,
                 on_refused=self.runtime.troubles.turned_away,
+                collectors=self._added,
+                on_collector_failure=self.runtime.troubles.failed,
             )
         return self._endpoints
 
@@ -294,6 +297,22 @@ class Observability:
         return self.runtime.registry.histogram(
             name, help, labels, unit=unit, buckets=buckets, series_limit=series_limit
         )
+
+    def add_collector(self, collector: "AddedCollector") -> None:
+        """Show what another library counts: ``collector()`` is called for each answer of ``/metrics``.
+
+        It gives families with their series, which follow those of the store. They are what the worker that answers
+        knows, and the store does not keep them. It is called off the event loop, by several scrapes at a time perhaps;
+        what it raises is counted in ``observabilipy_failures_total`` and warned about once, and the answer goes on
+        without the rest of it. ``observabilipy.bridge`` has one for a registry of prometheus_client.
+
+        Raises:
+            ConfigurationError: it cannot be called.
+        """
+        if not callable(collector):
+            raise ConfigurationError(f"a collector is a callable that gives families, got {collector!r}")
+        if collector not in self._added:
+            self._added.append(collector)
 
     def logging_handler(self) -> LoggingHandler:
         """The handler that brings standard logging into this log: ``logging.getLogger().addHandler(...)``.
