@@ -178,7 +178,7 @@ async def test_nobody_without_access_has_it_called() -> None:
 
 async def test_endpoints_alone_tell_failures_like_other_errors() -> None:
     errors: list[Exception] = []
-    endpoints = Endpoints(MemoryStorage(), auth="public", collectors=[lambda: 1 / 0], on_error=errors.append)  # type: ignore[list-item]  # on purpose
+    endpoints = Endpoints(MemoryStorage(), auth="public", collectors=[lambda: 1 / 0], on_error=errors.append)  # type: ignore[list-item, return-value]  # on purpose
     response = await endpoints.handle(Request("GET", "/metrics"))
 
     assert (response.status, [type(error) for error in errors]) == (200, [ZeroDivisionError])

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import TypeAlias
 
 from observabilipy.collectors.library import LibraryCollector, StoreCollector
 from observabilipy.collectors.process import ProcessCollector
@@ -12,14 +12,10 @@ from observabilipy.models import Clock, LogFacts
 
 __all__ = ["Collectors"]
 
+_Collector: TypeAlias = ProcessCollector | PythonCollector | LibraryCollector
+
 _ASKED_SECONDS = 1.0
 """Whoever waits for a flush, such as a scrape, gets nothing older."""
-
-
-class _Collector(Protocol):
-    def look(self) -> None: ...
-
-    def begin_anew(self) -> None: ...
 
 
 class Collectors:

@@ -1,37 +1,30 @@
 """Collecting: the collectors of a runtime, which are not even imported where nobody wants one."""
 
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import TYPE_CHECKING
 
+from observabilipy import process
 from observabilipy.instruments import Registry
 from observabilipy.models import LogFacts
 from observabilipy.runtime.checks import CollectorName
 
-__all__ = ["Collecting", "collecting"]
+if TYPE_CHECKING:
+    from observabilipy.collectors import Collectors
+
+__all__ = ["Nothing", "collecting"]
 
 
-class Collecting(Protocol):
-    """What a runtime does to its collectors, see ``observabilipy.collectors.Collectors``."""
+class Nothing:
+    """Does what collectors do, for none of them."""
 
     def look(self, *, asked: bool, last: bool = False) -> None:
-        """Read if it is time to."""
+        """Nothing is read."""
 
     def survey(self, facts: Callable[[], LogFacts]) -> None:
-        """Read what the storage holds."""
+        """Nothing is read."""
 
     def begin_anew(self) -> None:
-        """In a forked child: what was read is the parent's."""
-
-
-class _Nothing:
-    def look(self, *, asked: bool, last: bool = False) -> None:
-        pass
-
-    def survey(self, facts: Callable[[], LogFacts]) -> None:
-        pass
-
-    def begin_anew(self) -> None:
-        pass
+        """Nothing was read."""
 
 
 def collecting(
@@ -41,10 +34,11 @@ def collecting(
     commits: Callable[[], list[float]],
     waiting: Callable[[], int],
     interval: float,
-) -> Collecting:
+) -> "Collectors | Nothing":
     """The collectors of these names, see ``observabilipy.collectors.Collectors``."""
     if not names:
-        return _Nothing()
-    from observabilipy.collectors import Collectors
+        return Nothing()
+    with process.no_fork():  # a child that is forked during an import finds the module's lock held for ever
+        from observabilipy.collectors import Collectors
 
     return Collectors(names, registry, commits=commits, waiting=waiting, interval=interval)
