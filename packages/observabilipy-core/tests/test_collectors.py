@@ -203,7 +203,7 @@ def test_commits_that_a_parent_has_not_told_yet_are_not_told_by_its_child() -> N
 def test_stored_entries_are_told_by_level_and_foreign_levels_are_one() -> None:
     registry = Registry()
     one = LevelFacts(3, 0, 0, 30)
-    StoreCollector(registry).look(LogFacts("g", 0, 0, {"INFO": one, "AUDIT": one, "NOTICE": one}))
+    StoreCollector(registry).look(LogFacts("g", 0, 0, {"INFO": one, "AUDIT": one, "NOTICE": one}), 4096)
 
     assert reported(registry) == {
         ("observabilipy_log_entries", "DEBUG"): 0,
@@ -213,6 +213,7 @@ def test_stored_entries_are_told_by_level_and_foreign_levels_are_one() -> None:
         ("observabilipy_log_entries", "CRITICAL"): 0,
         ("observabilipy_log_entries", "other"): 6,
         ("observabilipy_log_bytes",): 90,
+        ("observabilipy_storage_bytes",): 4096,
     }
 
 

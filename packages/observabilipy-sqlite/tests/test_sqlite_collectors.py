@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from observabilipy import Family
+from observabilipy import Family, LogEntry
+from observabilipy.ports import Batch, SizePort
+from observabilipy.ports import Worker as StoredWorker
 from observabilipy_sqlite import SQLiteStorage
 
 _WORKER = """
@@ -20,10 +22,10 @@ import os, sys, time
 from observabilipy import EmbeddedRuntime, Observability
 from observabilipy_sqlite import SQLiteStorage
 
-def runtime():
+def runtime(**options):
     made = EmbeddedRuntime(
         SQLiteStorage(sys.argv[1]), flush_interval=0.02, heartbeat_interval=0.2,
-        collectors=["process", "python", "library"], collect_interval=0.05)
+        collectors=["process", "python", "library"], collect_interval=0.05, **options)
     made.start()
     return made
 
@@ -209,6 +211,27 @@ def test_promtool_finds_nothing_to_complain_about(tmp_path: Path, start: Callabl
     )
 
     assert (check.returncode, check.stdout, check.stderr) == (0, b"", b"")
+
+
+def test_the_size_is_that_of_the_database_and_its_wal(tmp_path: Path) -> None:
+    storage = SQLiteStorage(tmp_path / "o.db")
+    before = storage.size_bytes()
+    storage.commit(Batch(StoredWorker("w"), 1, (LogEntry(0, "INFO", "x" * 10_000),)))
+    size = storage.size_bytes()
+    files = [(tmp_path / name).stat().st_size for name in ("o.db", "o.db-wal")]
+    storage.close()
+
+    assert (isinstance(storage, SizePort), before, size) == (True, 0, sum(files))
+    assert size > 10_000
+
+
+def test_the_size_of_the_storage_is_told_by_the_one_that_looks_after_it(
+    tmp_path: Path, start: Callable[..., Worker]
+) -> None:
+    start(_HOLD.replace("runtime()", "runtime(retention_interval=0.05)"), 0).line()
+    found = until(tmp_path / "o.db", lambda found: found.get("observabilipy_storage_bytes", 0) > 0)
+
+    assert found["observabilipy_log_bytes"] == 0
 
 
 def test_families_are_read_by_both_parsers(tmp_path: Path, start: Callable[..., Worker]) -> None:

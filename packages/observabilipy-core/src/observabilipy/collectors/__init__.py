@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Collection
 from typing import TypeAlias
 
+from observabilipy.awaiting import await_here
 from observabilipy.collectors.library import LibraryCollector, StoreCollector
 from observabilipy.collectors.process import ProcessCollector
 from observabilipy.collectors.python import PythonCollector
 from observabilipy.instruments import Registry
-from observabilipy.models import Clock, LogFacts
+from observabilipy.models import Clock
+from observabilipy.ports import LogStoragePort, SizePort
 
 __all__ = ["Collectors"]
 
@@ -66,11 +68,12 @@ class Collectors:
         for name, collector in self._collectors.items():
             self._guarded(name, collector.look)
 
-    def survey(self, facts: Callable[[], LogFacts]) -> None:
+    def survey(self, storage: LogStoragePort) -> None:
         """Read what the storage holds; for the worker that looks after it."""
-        store = self._store
-        if store is not None:
-            self._guarded("storage", lambda: store.look(facts()))
+        if self._store is not None:
+            store = self._store
+            size = storage.size_bytes if isinstance(storage, SizePort) else lambda: None
+            self._guarded("storage", lambda: store.look(await_here(storage.log_facts()), size()))
 
     def begin_anew(self) -> None:
         """In a forked child: what was read is the parent's."""

@@ -65,19 +65,24 @@ class StoreCollector:
     def __init__(self, registry: Registry) -> None:
         entries = Family("observabilipy_log_entries", MetricKind.GAUGE, "Log entries in the storage, by level.")
         self._entries = cast("Labelled[Gauge]", _own(registry, entries, _gauge_maker(registry, entries), "level"))
-        self._bytes = _gauge(
+        self._log_bytes = _gauge(
             registry, "observabilipy_log_bytes", "Bytes of the log entries in the storage.", "last", "bytes"
         )
+        self._size = _gauge(
+            registry, "observabilipy_storage_bytes", "Bytes of the files of the storage.", "last", "bytes"
+        )
 
-    def look(self, facts: LogFacts) -> None:
-        """Record what is known of the log. Names of levels that are not the five are one."""
+    def look(self, facts: LogFacts, size: int | None = None) -> None:
+        """Record what is known of the log, and the size of all. Names of levels that are not the five are one."""
         counts = dict.fromkeys(LEVELS, 0)
         for level, known in facts.levels.items():
             name = level if level in counts else "other"
             counts[name] = counts.get(name, 0) + known.count
         for level, count in counts.items():
             self._entries.labels(level).set(count)
-        self._bytes.set(facts.bytes)
+        self._log_bytes.set(facts.bytes)
+        if size is not None:
+            self._size.set(size)
 
 
 def _gauge(registry: Registry, name: str, help_: str, aggregate: Aggregate, unit: str = "") -> Gauge:

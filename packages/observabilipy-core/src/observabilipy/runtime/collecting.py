@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from observabilipy import process
 from observabilipy.instruments import Registry
-from observabilipy.models import LogFacts
+from observabilipy.ports import LogStoragePort
 from observabilipy.runtime.checks import CollectorName
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Nothing:
     def look(self, *, asked: bool, last: bool = False) -> None:
         """Nothing is read."""
 
-    def survey(self, facts: Callable[[], LogFacts]) -> None:
+    def survey(self, storage: LogStoragePort) -> None:
         """Nothing is read."""
 
     def begin_anew(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from observabilipy.awaiting import await_here
 from observabilipy.errors import StorageUnavailable
-from observabilipy.models import Clock, LevelRetentionPolicy, LogFacts, RetentionPolicy
+from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import RuntimeStoragePort, Worker
 from observabilipy.retention import LogRetention, PatientClock, apply_history_retention
 from observabilipy.troubles import Troubles
@@ -27,7 +27,7 @@ class Upkeep:
         history_retention: how long the history is kept.
         history_interval: seconds between two samples of the totals.
         retention_interval: seconds between two looks at what is too old or too much.
-        survey: told, as often, how to read what the storage holds.
+        survey: called as often, to read what the storage holds.
         clock: gives unix seconds.
         monotonic: gives seconds that never jump.
     """
@@ -41,7 +41,7 @@ class Upkeep:
         history_retention: RetentionPolicy,
         history_interval: float,
         retention_interval: float,
-        survey: Callable[[Callable[[], LogFacts]], object] | None = None,
+        survey: Callable[[RuntimeStoragePort], object] | None = None,
         clock: Clock,
         monotonic: Clock = time.monotonic,
     ) -> None:
@@ -84,7 +84,7 @@ class Upkeep:
             self._task("sampling the history", lambda: self._storage.sample_history(self._clock()))
         if self._retention.is_due():
             if self._survey is not None:
-                self._survey(lambda: await_here(self._storage.log_facts()))
+                self._survey(self._storage)
             now = self._patient_clock()
             if self._unfinished is None:
                 self._unfinished = LogRetention(self._storage, self._log_retention, now)
