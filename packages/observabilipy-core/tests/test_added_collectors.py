@@ -184,6 +184,19 @@ async def test_endpoints_alone_tell_failures_like_other_errors() -> None:
     assert (response.status, [type(error) for error in errors]) == (200, [ZeroDivisionError])
 
 
+async def test_where_no_thread_can_be_had_the_store_is_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors: list[Exception] = []
+    endpoints = Endpoints(MemoryStorage(), auth="public", collectors=[lambda: [POOL]], on_error=errors.append)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    response = await endpoints.handle(Request("GET", "/metrics"))
+
+    assert (response.status, [str(error) for error in errors]) == (200, ["can't start new thread"])
+
+
 def test_what_cannot_be_called_is_refused(obs: Observability) -> None:
     with pytest.raises(ConfigurationError, match="a collector is a callable that gives families, got 7"):
         obs.add_collector(7)  # type: ignore[arg-type]  # on purpose

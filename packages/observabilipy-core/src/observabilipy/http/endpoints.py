@@ -168,10 +168,13 @@ class Endpoints:
         async def ready() -> None:
             await self._flushed()
             # Without an event loop of the application there is none to hold up, and maybe no other thread to be had.
-            if self._collectors and pause is self._sleep:
-                await off_loop(lambda: added.extend(self._collected()))
-            else:
+            if not self._collectors or pause is not self._sleep:
                 added.extend(self._collected())
+                return
+            try:
+                await off_loop(lambda: added.extend(self._collected()))
+            except RuntimeError as error:  # no thread can be had now
+                self._on_collector_failure("calling the collectors", error)
 
         return await metrics_response(self._storage, request, ready, self._on_clash, added)
 
