@@ -25,7 +25,7 @@ if "log_retention" in settings:
     settings["log_retention"] = LevelRetentionPolicy(levels, RetentionPolicy.forever())
 # Intervals of the runtime that an Observability does not let one choose, so that a test need not wait for long.
 vars(observabilipy.observability)["EmbeddedRuntime"] = partial(EmbeddedRuntime, **runtime)
-obs = Observability(storage, auth="public", **settings)
+obs = Observability(storage, auth="public", collectors=(), **settings)
 work = obs.counter("work_total", "What was done.")
 workers = obs.gauge("workers", "Workers that live.", aggregate="sum")
 emitted = 0

@@ -27,7 +27,13 @@ _PROJECT = {
     "MIDDLEWARE": ["observabilipy_django.middleware.ObservabilityMiddleware"],
     "ROOT_URLCONF": __name__,
     "SECRET_KEY": "only for tests",
-    "OBSERVABILIPY": {"AUTH": "public", "EXCLUDE": ["/health"], "FLUSH_INTERVAL": 3600, "HANDLE_SIGTERM": False},
+    "OBSERVABILIPY": {
+        "AUTH": "public",
+        "COLLECTORS": [],
+        "EXCLUDE": ["/health"],
+        "FLUSH_INTERVAL": 3600,
+        "HANDLE_SIGTERM": False,
+    },
 }
 
 _found_before = installation._find

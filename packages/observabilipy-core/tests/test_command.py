@@ -96,7 +96,7 @@ def test_a_file_whose_name_means_something_in_urls_is_found(
 def test_stats_shows_what_a_storage_holds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("observabilipy_sqlite", reason="the memory of another process cannot be shown")
     url = f"sqlite:///{tmp_path / 'observability.db'}"
-    with Observability(url, clock=lambda: 1_763_826_000.0) as obs:
+    with Observability(url, collectors=(), clock=lambda: 1_763_826_000.0) as obs:
         obs.counter("jobs_total", "Jobs.", labels=("kind",)).labels("a").inc()
         obs.info("twelve bytes")
         obs.error("oh")

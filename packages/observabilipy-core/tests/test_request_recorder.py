@@ -13,7 +13,7 @@ from observabilipy.requests import RecordedRequest, RequestRecorder
 
 @pytest.fixture
 def obs() -> Iterator[Observability]:
-    with Observability(handle_sigterm=False, flush_interval=3600) as made:
+    with Observability(collectors=(), handle_sigterm=False, flush_interval=3600) as made:
         yield made
 
 

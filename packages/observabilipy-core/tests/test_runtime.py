@@ -172,7 +172,7 @@ RECORDING = """
                         print(sample.name, sample.value, file=file)
             return report
 
-    obs = Observability(Told(), flush_interval=3600)
+    obs = Observability(Told(), collectors=(), flush_interval=3600)
     jobs = obs.counter("jobs_total", "Jobs.")
     """
 
@@ -261,7 +261,7 @@ def test_a_storage_that_asks_for_a_flush_in_mid_commit_is_told_no(way: str) -> N
             answers.append(obs.flush())
             return super().commit(batch)
 
-    obs = Observability(Asking(), flush_interval=3600, handle_sigterm=False)
+    obs = Observability(Asking(), collectors=(), flush_interval=3600, handle_sigterm=False)
     obs.info("m")
     if way == "flush":
         obs.flush()
@@ -309,7 +309,7 @@ def test_sigterm_during_close_waits_for_what_close_has_begun(tmp_path: Path) -> 
             def commit(self, batch):
                 os.kill(os.getpid(), signal.SIGTERM)
                 return super().commit(batch)
-        obs = Observability(Interrupted(), flush_interval=3600)
+        obs = Observability(Interrupted(), collectors=(), flush_interval=3600)
         obs.info("last words")
         obs.close()
         """)

@@ -114,7 +114,7 @@ async def test_a_file_that_was_deleted_is_made_anew_for_both_connections(storage
 
 async def test_a_service_whose_file_was_deleted_defines_and_sets_everything_once_more(tmp_path: Path) -> None:
     path = tmp_path / "obs.db"
-    with Observability(f"sqlite:///{path}", flush_interval=3600, handle_sigterm=False) as obs:
+    with Observability(f"sqlite:///{path}", collectors=(), flush_interval=3600, handle_sigterm=False) as obs:
         obs.gauge("queue", "Jobs that wait.", aggregate="sum").set(3)
         obs.gauge("version", "What is deployed.").set(7)
         obs.counter("jobs_total", "Jobs done.").inc(5)

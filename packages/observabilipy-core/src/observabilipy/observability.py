@@ -29,9 +29,9 @@ from observabilipy.models import (
 from observabilipy.storage.opening import open_storage
 
 if TYPE_CHECKING:
-    from observabilipy.http import Auth, Endpoints, Limits
+    from observabilipy.http import AddedCollector, Auth, Endpoints, Limits
     from observabilipy.ports import LogStoragePort, MetricsStoragePort
-    from observabilipy.runtime.checks import LogDurability
+    from observabilipy.runtime.checks import CollectorName, LogDurability
 
 __all__ = ["Observability"]
 
@@ -57,6 +57,8 @@ class Observability:
         log_durability: "memory": a process that is killed loses the log entries that it had not committed yet. "crash":
             entries go through a file beside the storage, and others recover them from there; a call costs 2 to 3
             microseconds instead of a half.
+        collectors: what is reported without being asked: "process" (CPU time, memory, open files), "python" (garbage
+            collector, version), "library" (commits, workers, what is stored); ``()`` for none.
         redaction: which attributes are not stored; ``Redaction()``, the common names of secrets, if left out.
         max_entry_bytes: how long the line of a log entry may be; what is cut off is marked.
         strict: raise refused values instead of counting them, for tests.
@@ -88,6 +90,7 @@ class Observability:
         flush_interval: float = 0.2,
         history_interval: float = 10.0,
         log_durability: "LogDurability" = "memory",
+        collectors: "Iterable[CollectorName]" = ("process", "python", "library"),
         redaction: Redaction | None = None,
         max_entry_bytes: int = 262_144,
         strict: bool = False,
@@ -109,6 +112,7 @@ class Observability:
         self._health = health
         self._limits = limits
         self._endpoints: Endpoints | None = None
+        self._added: list[AddedCollector] = []
         self._logging_handler: LoggingHandler | None = None
         if service is not None and (not isinstance(service, str) or not service.strip()):
             raise ConfigurationError(f"service must be a name, got {service!r}: leave it out if there is none")
@@ -123,6 +127,7 @@ class Observability:
             base={} if service is None else {"service": service},
             redaction=redaction,
             log_durability=log_durability,
+            collectors=collectors,
             max_entry_bytes=max_entry_bytes,
             strict=strict,
             close_storage=isinstance(storage, str),
@@ -161,6 +166,8 @@ class Observability:
                 on_clash=self.runtime.troubles.left_out,
                 on_cut=self.runtime.troubles.cut,
                 on_refused=self.runtime.troubles.turned_away,
+                collectors=self._added,
+                on_collector_failure=self.runtime.troubles.failed,
             )
         return self._endpoints
 
@@ -291,6 +298,23 @@ class Observability:
         return self.runtime.registry.histogram(
             name, help, labels, unit=unit, buckets=buckets, series_limit=series_limit
         )
+
+    def add_collector(self, collector: "AddedCollector") -> None:
+        """Show what another library counts: ``collector()`` is called for each answer of ``/metrics``.
+
+        It gives families with their series, which follow those of the store. They are what the worker that answers
+        knows, and the store does not keep them. It is called off the event loop, by several scrapes at a time perhaps,
+        and the answer waits for it. What it raises is counted in ``observabilipy_failures_total`` and warned about
+        once, and the answer goes on without the rest of it. ``observabilipy.bridge`` has one for a registry of
+        prometheus_client.
+
+        Raises:
+            ConfigurationError: it cannot be called.
+        """
+        if not callable(collector):
+            raise ConfigurationError(f"a collector is a callable that gives families, got {collector!r}")
+        if collector not in self._added:
+            self._added.append(collector)
 
     def logging_handler(self) -> LoggingHandler:
         """The handler that brings standard logging into this log: ``logging.getLogger().addHandler(...)``.

@@ -37,6 +37,7 @@ __all__ = [
     "NdjsonPort",
     "RingPort",
     "RuntimeStoragePort",
+    "SizePort",
     "Worker",
 ]
 
@@ -171,6 +172,18 @@ class RingPort(Protocol):
     @property
     def ring_directory(self) -> PathLike[str]:
         """An absolute path that nobody else uses. It need not be there."""
+        ...
+
+
+@runtime_checkable
+class SizePort(Protocol):
+    """Optional: a storage that knows how much of a disk it takes."""
+
+    def size_bytes(self) -> int:
+        """Bytes of the files that hold what was committed, as they are now; 0 before there is one.
+
+        Called by the runtime's thread. It neither waits for a writer nor reads the files.
+        """
         ...
 
 

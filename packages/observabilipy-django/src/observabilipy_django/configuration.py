@@ -8,7 +8,7 @@ from typing import Any
 from observabilipy.errors import ConfigurationError
 from observabilipy.http.access import access_guard
 from observabilipy.models import LEVELS, RANKS, LevelRetentionPolicy, RetentionPolicy, level_name
-from observabilipy.runtime.checks import check_policies, check_positive
+from observabilipy.runtime.checks import check_collectors, check_policies, check_positive
 from observabilipy.storage import open_storage
 
 __all__ = ["KEYS", "STAFF", "Configuration", "Fault", "faults", "read"]
@@ -118,6 +118,10 @@ def _history_retention(_name: str, value: object) -> None:
         check_policies(LevelRetentionPolicy({}, default=RetentionPolicy.forever()), value)
 
 
+def _collectors(_name: str, value: object) -> None:
+    check_collectors(value)  # type: ignore[arg-type] # its type is what is checked
+
+
 def _seconds(name: str, value: object) -> None:
     check_positive(name, value)  # type: ignore[arg-type] # its type is what is checked
 
@@ -156,6 +160,7 @@ KEYS: Mapping[str, tuple[Callable[[str, object], None], str]] = {
     "HISTORY_RETENTION": (_history_retention, "write observabilipy.RetentionPolicy(max_age=86_400)"),
     "FLUSH_INTERVAL": (_seconds, _SECONDS),
     "HISTORY_INTERVAL": (_seconds, _SECONDS),
+    "COLLECTORS": (_collectors, "write ['process', 'python', 'library'], or [] for none"),
     "STRICT": (_boolean, _SWITCH),
     "HEALTH": (_boolean, _SWITCH),
     "HANDLE_SIGTERM": (_boolean, _SWITCH),

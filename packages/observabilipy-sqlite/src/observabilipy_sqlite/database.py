@@ -277,11 +277,12 @@ class Database:
         with contextlib.closing(self._connect()) as second:
             second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
+    def size_bytes(self) -> int:
+        """Of the database and its WAL, as they are now."""
+        return _file_bytes(self._real_path) + self._wal_bytes()
+
     def _wal_bytes(self) -> int:
-        try:
-            return os.stat(f"{self._real_path}-wal").st_size  # noqa: PTH116 - runs after each commit; a Path would cost more
-        except OSError:
-            return 0
+        return _file_bytes(f"{self._real_path}-wal")
 
     def _close(self) -> None:
         connection, self._connection, self._identity = self._connection, None, None
@@ -312,6 +313,13 @@ _REMEDIES = {
     "SQLITE_CORRUPT": "move the file away together with its -wal and -shm, a new one is made",
     "SQLITE_NOTADB": "move the file away, a new one is made",
 }
+
+
+def _file_bytes(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - runs after each commit; a Path would cost more
+    except OSError:
+        return 0
 
 
 def _name(error: BaseException | None) -> str:

@@ -93,6 +93,10 @@ class SQLiteStorage:
         """Beside the file: where workers with ``log_durability="crash"`` keep what is not committed yet."""
         return Path(f"{self.path}-rings")
 
+    def size_bytes(self) -> int:
+        """Bytes of the database and of its WAL, as they are now."""
+        return self._database.size_bytes()
+
     @property
     def default_log_retention(self) -> RetentionPolicy:
         """Seven days, and ``max_bytes``."""

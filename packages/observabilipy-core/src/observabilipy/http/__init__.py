@@ -1,6 +1,7 @@
 """The HTTP endpoints without a framework: a pure core that every adapter wraps."""
 
 from observabilipy.http.access import Auth
+from observabilipy.http.added import AddedCollector
 from observabilipy.http.blocking import SyncBody, SyncResponse
 from observabilipy.http.endpoints import EVERY_ANSWER, Endpoints, EndpointStorage
 from observabilipy.http.hangup import Client, client_of, hang_up
@@ -10,6 +11,7 @@ from observabilipy.http.stream import Stopped
 
 __all__ = [
     "EVERY_ANSWER",
+    "AddedCollector",
     "Auth",
     "Client",
     "EndpointStorage",

@@ -2,12 +2,14 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from observabilipy.awaiting import off_loop
 from observabilipy.errors import StorageUnavailable, UnsupportedQuery
 from observabilipy.http.access import Auth, Guard, access_guard, public
+from observabilipy.http.added import AddedCollector, collected
 from observabilipy.http.blocking import Naps, SyncResponse, answer_blocking
 from observabilipy.http.flush import Flush
 from observabilipy.http.limits import Limits
@@ -16,7 +18,7 @@ from observabilipy.http.message import Headers, Request, Response, single_chunk
 from observabilipy.http.metrics import metrics_response
 from observabilipy.http.problems import Problem, Refused
 from observabilipy.http.stream import Pause, asleep
-from observabilipy.models import Clock
+from observabilipy.models import Clock, Family
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
 
 __all__ = ["EVERY_ANSWER", "EndpointStorage", "Endpoints"]
@@ -53,6 +55,9 @@ class Endpoints:
         on_error: told about exceptions that a client sees as a problem, or that an answer went on without.
         on_clash: told about a family that the exposition had to leave out, in a sentence.
         on_cut: told why an answer of ``/logs`` ended before it had everything: "bytes", "time", "gap" or "stopped".
+        collectors: called for each answer of ``/metrics``, off the event loop, for families of other libraries; those
+            that are appended later count, too.
+        on_collector_failure: told which of them failed, and how.
         on_refused: told for want of what a reader of ``/logs`` was sent away: "heavy" or "followers".
         limits: how much of this process the readers of ``/logs`` may take.
         environ: where the variables are; ``os.environ`` if left out.
@@ -75,6 +80,8 @@ class Endpoints:
         on_clash: Callable[[str], None] | None = None,
         on_cut: Callable[[str], None] | None = None,
         on_refused: Callable[[str], None] | None = None,
+        collectors: Sequence[AddedCollector] = (),
+        on_collector_failure: Callable[[str, Exception], None] | None = None,
         limits: Limits | None = None,
         environ: Mapping[str, str] | None = None,
         monotonic: Clock = time.monotonic,
@@ -83,6 +90,8 @@ class Endpoints:
         self._storage = storage
         self._on_error = on_error or _ignore
         self._on_clash = on_clash
+        self._collectors = collectors
+        self._on_collector_failure = on_collector_failure or (lambda _, error: self._on_error(error))
         environ = os.environ if environ is None else environ  # no default argument: help() would print it
         logs_guard = access_guard(auth, environ, self._on_error)
         metrics_guard = logs_guard if metrics_auth is None else access_guard(metrics_auth, environ, self._on_error)
@@ -153,8 +162,24 @@ class Endpoints:
             await guard(request)
         return await answer(request, pause)
 
-    async def _metrics(self, request: Request, _pause: Pause) -> Response:
-        return await metrics_response(self._storage, request, self._flushed, self._on_clash)
+    async def _metrics(self, request: Request, pause: Pause) -> Response:
+        added: list[Family] = []
+
+        async def ready() -> None:
+            await self._flushed()
+            # Without an event loop of the application there is none to hold up, and maybe no other thread to be had.
+            if not self._collectors or pause is not self._sleep:
+                added.extend(self._collected())
+                return
+            try:
+                await off_loop(lambda: added.extend(self._collected()))
+            except RuntimeError as error:  # no thread can be had now
+                self._on_collector_failure("calling the collectors", error)
+
+        return await metrics_response(self._storage, request, ready, self._on_clash, added)
+
+    def _collected(self) -> list[Family]:
+        return collected(self._collectors, self._on_collector_failure)
 
     async def _flushed(self) -> None:
         if self._flush is not None:

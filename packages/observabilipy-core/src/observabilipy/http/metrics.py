@@ -24,8 +24,9 @@ async def metrics_response(
     request: Request,
     flushed: Callable[[], Awaitable[None]],
     on_clash: Callable[[str], None] | None = None,
+    added: Iterable[Family] = (),
 ) -> Response:
-    """Answer a scrape, with what was flushed when its parameters were understood.
+    """Answer a scrape, with what was flushed, and ``added`` then, when its parameters were understood.
 
     ``name[]``, repeated, asks for families: by their names with or without ``_total``, or by the name of one of their
     samples, such as ``latency_seconds_bucket``. Other parameters are ignored.
@@ -37,7 +38,7 @@ async def metrics_response(
     names = _asked_names(request.query)
     format_ = preferred_format(request.values(b"accept"))
     await flushed()
-    families = _families(storage, names)
+    families = _families(storage, names, added)
     body = await begun(encode_metrics(families, format_, on_clash=on_clash), families, request.peer)
     headers = [(b"content-type", CONTENT_TYPES[format_].encode()), (b"vary", b"Accept, Accept-Encoding")]
     if accepts_gzip(request.values(b"accept-encoding")):
@@ -50,10 +51,15 @@ def _asked_names(query: bytes) -> frozenset[str]:
     return frozenset(decoded(pair)[1] for pair in split_query(query) if unquote_to_bytes(pair.key) == b"name[]")
 
 
-async def _families(storage: MetricsStoragePort, names: frozenset[str]) -> AsyncGenerator[Family, None]:
+async def _families(
+    storage: MetricsStoragePort, names: frozenset[str], added: Iterable[Family]
+) -> AsyncGenerator[Family, None]:
     families = storage.totals(_candidates(names) if names else None)
     try:
         async for family in families:
+            if not names or names & _spellings(family):
+                yield family
+        for family in added:
             if not names or names & _spellings(family):
                 yield family
     finally:

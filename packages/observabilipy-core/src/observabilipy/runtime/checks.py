@@ -1,6 +1,7 @@
 """Checks: what the settings of a runtime must be."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Iterable
+from typing import Literal, TypeAlias, get_args
 
 from observabilipy.errors import ConfigurationError
 from observabilipy.logs.cuts import MIN_ENTRY_BYTES
@@ -9,7 +10,19 @@ from observabilipy.models import LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import RingPort, RuntimeStoragePort
 from observabilipy.retention import plan_history_retention
 
-__all__ = ["LogDurability", "check_durability", "check_policies", "check_positive", "check_records"]
+__all__ = [
+    "CollectorName",
+    "LogDurability",
+    "check_all_positive",
+    "check_collectors",
+    "check_durability",
+    "check_policies",
+    "check_positive",
+    "check_records",
+]
+
+CollectorName: TypeAlias = Literal["process", "python", "library"]
+"""What can be reported without being asked: about this process, its Python, and the library."""
 
 LogDurability: TypeAlias = Literal["memory", "crash"]
 """What a killed process loses: the log entries that it had not committed, or none."""
@@ -22,6 +35,24 @@ def check_positive(name: str, value: float) -> None:
     """A positive, finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ConfigurationError(f"{name} must be a positive number, got {value!r}")
+
+
+def check_all_positive(**values: float) -> None:
+    """Positive, finite numbers, by their names."""
+    for name, value in values.items():
+        check_positive(name, value)
+
+
+def check_collectors(names: Iterable[CollectorName]) -> frozenset[CollectorName]:
+    """Collectors that there are."""
+    known = get_args(CollectorName)
+    given = () if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+    if isinstance(names, str) or not isinstance(names, Iterable) or any(name not in known for name in given):
+        raise ConfigurationError(
+            f"collectors must be some of {', '.join(map(repr, known))}, got {names!r}:"
+            " write ('process',), or () for none"
+        )
+    return frozenset(given)
 
 
 def check_records(redaction: object, max_entry_bytes: object) -> None:

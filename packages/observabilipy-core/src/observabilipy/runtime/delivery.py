@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from logging import LogRecord
@@ -21,6 +22,7 @@ from observabilipy.troubles import DROPPED_NAME
 __all__ = ["Delivery"]
 
 _BATCH_ENTRIES = 1_000  # entries in one transaction: milliseconds of lock for SQLite
+_KEPT_TIMES = 1_000  # of commits that nobody asked about yet
 _ATTEMPTS = 3  # of a batch that the storage refuses for another reason than being out of reach
 
 
@@ -76,6 +78,7 @@ class Delivery:
         self._ring: RingReader | None = None
         if isinstance(buffer, CrashBuffer):
             self._ring = RingReader(buffer, finish, self._unreadable, monotonic)
+        self._took: deque[float] = deque(maxlen=_KEPT_TIMES)
         self._generation = ""  # of the store that took the latest batch
         self._worker: Worker | None
         self._parcel: _Parcel | None
@@ -95,6 +98,17 @@ class Delivery:
     def has_begun(self) -> bool:
         """Whether the storage has heard of this process, or is about to."""
         return self._worker is not None or bool(self._backlog)
+
+    @property
+    def waiting(self) -> int:
+        """How many log entries were taken from the buffer and are not in a batch yet."""
+        return len(self._backlog)
+
+    def taken_seconds(self) -> list[float]:
+        """What each commit took, also one that failed, since somebody asked last."""
+        taken = list(self._took)
+        self._took.clear()
+        return taken
 
     def deliver(self) -> bool:
         """Commit everything recorded before the call. False when the storage could not take it now."""
@@ -216,7 +230,7 @@ class Delivery:
 
     def _commit(self, parcel: _Parcel) -> bool:
         try:
-            report = self._storage.commit(parcel.batch)
+            report = self._timed_commit(parcel.batch)
         except StorageUnavailable as error:
             self._troubles.failed("writing to the storage", error)
             return False
@@ -234,6 +248,13 @@ class Delivery:
         self._parcel = None  # after the marks moved: a batch that is repeated is recognised, one that is lost is not
         self._attempts = 0
         return True
+
+    def _timed_commit(self, batch: Batch) -> CommitReport:
+        started = self._monotonic()
+        try:
+            return self._storage.commit(batch)
+        finally:
+            self._took.append(self._monotonic() - started)
 
     def _tell(self, report: CommitReport) -> None:
         if self._generation and report.generation and report.generation != self._generation:

@@ -1,9 +1,8 @@
 """EmbeddedRuntime: the thread that carries records away, and how it begins and ends."""
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,11 +16,14 @@ from observabilipy.logs.crash_buffer import CrashBuffer
 from observabilipy.logs.entries import Finish
 from observabilipy.logs.redaction import Redaction
 from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
-from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
-from observabilipy.runtime.checks import LogDurability, check_durability, check_policies, check_positive, check_records
+from observabilipy.ports import LogStoragePort, MetricsStoragePort
+from observabilipy.runtime import checks
+from observabilipy.runtime.checks import CollectorName, LogDurability
+from observabilipy.runtime.collecting import collecting
 from observabilipy.runtime.delivery import Delivery
 from observabilipy.runtime.news import News, Questions
 from observabilipy.runtime.recovery import Recovery
+from observabilipy.runtime.storage import runtime_storage, warn_of_lonely_memory
 from observabilipy.runtime.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ class EmbeddedRuntime:
         redaction: which attributes must not be stored; the common names of secrets if left out.
         log_durability: "memory", or "crash": entries go through a file beside the storage, from which others recover
             what a killed process had not committed.
+        collectors: what is reported without being asked: "process", "python", "library"; nothing if left out.
+        collect_interval: seconds between two looks of the collectors; at most one when somebody waits for a flush.
         strict: raise refused values, for tests.
         close_storage: close the storage when the runtime is closed.
         clock: gives unix seconds.
@@ -83,26 +87,28 @@ class EmbeddedRuntime:
         base: Mapping[str, object] | None = None,
         redaction: Redaction | None = None,
         log_durability: LogDurability = "memory",
+        collectors: Iterable[CollectorName] = (),
+        collect_interval: float = 5.0,
         strict: bool = False,
         close_storage: bool = False,
         clock: Clock = time.time,
     ) -> None:
-        for name, value in (
-            ("flush_interval", flush_interval),
-            ("history_interval", history_interval),
-            ("retention_interval", retention_interval),
-            ("heartbeat_interval", heartbeat_interval),
-            ("max_buffer_entries", max_buffer_entries),
-            ("max_backlog_bytes", max_backlog_bytes),
-        ):
-            check_positive(name, value)
+        checks.check_all_positive(
+            flush_interval=flush_interval,
+            history_interval=history_interval,
+            retention_interval=retention_interval,
+            heartbeat_interval=heartbeat_interval,
+            collect_interval=collect_interval,
+            max_buffer_entries=max_buffer_entries,
+            max_backlog_bytes=max_backlog_bytes,
+        )
         fast.prepare()
-        self.storage = _runtime_storage(log_storage, metrics_storage)
+        self.storage = runtime_storage(log_storage, metrics_storage)
         self.log_retention = log_retention or self.storage.default_log_retention
         self.history_retention = history_retention or self.storage.default_history_retention
-        check_policies(self.log_retention, self.history_retention)
-        check_durability(log_durability, self.storage)
-        check_records(redaction, max_entry_bytes)
+        checks.check_policies(self.log_retention, self.history_retention)
+        checks.check_durability(log_durability, self.storage)
+        checks.check_records(redaction, max_entry_bytes)
         self._flush_interval = flush_interval
         self._close_storage = close_storage
         self.registry = Registry(strict=strict)
@@ -129,6 +135,13 @@ class EmbeddedRuntime:
             lifetime=3 * heartbeat_interval,
             clock=clock,
         )
+        self._collectors = collecting(
+            checks.check_collectors(collectors),
+            self.registry,
+            commits=self._delivery.taken_seconds,
+            waiting=lambda: len(self.buffer) + self._delivery.waiting,
+            interval=collect_interval,
+        )
         self._upkeep = Upkeep(
             self.storage,
             self.troubles,
@@ -136,6 +149,7 @@ class EmbeddedRuntime:
             history_retention=self.history_retention,
             history_interval=history_interval,
             retention_interval=retention_interval,
+            survey=self._collectors.survey,
             clock=clock,
         )
         self._begin()
@@ -183,6 +197,7 @@ class EmbeddedRuntime:
                 return
             try:
                 self.pause(_CLOSE_SECONDS)
+                self._carry_last(self._look_last)
                 self.buffer.close()
                 self._carry_last(self._leave)
                 if self._close_storage:
@@ -208,6 +223,7 @@ class EmbeddedRuntime:
             self._ended.wait(_CLOSE_SECONDS)
             return
         self.pause(_CLOSE_SECONDS)
+        self._carry_last(self._look_last)
         process.sleep()  # before the last look: what is recorded after that wakes the thread
         self._carry_last(self._end_worker)
 
@@ -231,7 +247,7 @@ class EmbeddedRuntime:
                 self._thread = None
                 process.sleep()
                 self.troubles.failed("starting the thread", error)
-        self._warn_of_lonely_memory()
+        warn_of_lonely_memory(self.storage, self.troubles)
 
     def pause(self, timeout: float) -> None:
         """Commit what there is and end the thread; the next record starts it again."""
@@ -261,6 +277,7 @@ class EmbeddedRuntime:
             self._ended.set()
         self.buffer.begin_anew()
         self.registry.begin_anew()
+        self._collectors.begin_anew()
         self._delivery.begin_anew()
         self.storage.forget()
 
@@ -297,6 +314,7 @@ class EmbeddedRuntime:
     def _round(self) -> bool:
         with self._delivering:
             self._recovery.look()
+            self._collectors.look(asked=len(self._questions) > 0)
             delivered = self._carry()
             if delivered:
                 self._task("the heartbeat", self._delivery.heartbeat)
@@ -343,6 +361,10 @@ class EmbeddedRuntime:
             finally:
                 self._delivering.release()
 
+    def _look_last(self) -> None:
+        if self._delivery.has_begun or self.has_news():
+            self._collectors.look(asked=False, last=True)
+
     def _end_worker(self) -> bool:
         if not self._delivery.has_begun and not self.has_news():
             return True  # a command that only looked at the application leaves no file behind
@@ -376,24 +398,3 @@ class EmbeddedRuntime:
             work()
         except Exception as error:  # noqa: BLE001 - a storage may raise anything; the next round tries again
             self.troubles.failed(name, error)
-
-    def _warn_of_lonely_memory(self) -> None:
-        if process.is_child() and _is_memory(self.storage):
-            self.troubles.warn(
-                "memory in a worker",
-                "memory:// and ring:// hold what one process records, and this one is a worker among others:"
-                ' use "sqlite:///observability.db" to have all of them counted together',
-            )
-
-
-def _is_memory(storage: RuntimeStoragePort) -> bool:
-    memory = sys.modules.get("observabilipy.storage.memory")  # not imported for those who have no use for it
-    return memory is not None and isinstance(storage, memory.MemoryStorage)
-
-
-def _runtime_storage(logs: LogStoragePort, metrics: MetricsStoragePort | None) -> RuntimeStoragePort:
-    if metrics is None and isinstance(logs, RuntimeStoragePort):
-        return logs
-    from observabilipy.storage.plain import PlainStorage
-
-    return PlainStorage(logs, metrics)

@@ -27,6 +27,7 @@ class Upkeep:
         history_retention: how long the history is kept.
         history_interval: seconds between two samples of the totals.
         retention_interval: seconds between two looks at what is too old or too much.
+        survey: called as often, to read what the storage holds.
         clock: gives unix seconds.
         monotonic: gives seconds that never jump.
     """
@@ -40,6 +41,7 @@ class Upkeep:
         history_retention: RetentionPolicy,
         history_interval: float,
         retention_interval: float,
+        survey: Callable[[RuntimeStoragePort], object] | None = None,
         clock: Clock,
         monotonic: Clock = time.monotonic,
     ) -> None:
@@ -48,6 +50,7 @@ class Upkeep:
         self._log_retention = log_retention
         self._history_retention = history_retention
         self._clock = clock
+        self._survey = survey
         self._patient_clock = PatientClock(clock, monotonic)
         self._round = _Rhythm(min(_ROUND_SECONDS, history_interval, retention_interval), monotonic)
         self._sampling = _Rhythm(history_interval, monotonic)
@@ -80,6 +83,8 @@ class Upkeep:
         if self._sampling.is_due():
             self._task("sampling the history", lambda: self._storage.sample_history(self._clock()))
         if self._retention.is_due():
+            if self._survey is not None:
+                self._survey(self._storage)
             now = self._patient_clock()
             if self._unfinished is None:
                 self._unfinished = LogRetention(self._storage, self._log_retention, now)
