@@ -78,6 +78,10 @@ class Counter:
         if self._exemplar is exemplar:
             self._exemplar = None
 
+    def forget_exemplar(self) -> None:
+        """It is the parent's to report."""
+        self._exemplar = None
+
     def _add(self, amount: float) -> bool:
         number = self._checked(amount)
         if number is None:
@@ -146,14 +150,15 @@ class CounterLedger(Ledger[Counter]):
     def collect(self, now: float) -> Report | None:
         """See ``Ledger``."""
         # Lists of the same objects: 0.03 microseconds for each idle series, 0.5 when they are looked at one by one.
-        values: list[float | None] = list(map(_value_of, self.series.values()))
+        counters = self.all()
+        values: list[float | None] = list(map(_value_of, counters))
         if values == self._reported:
             return None
-        series = list(self.series.items())[: len(values)]
         self._reported += [None] * (len(values) - len(self._reported))
         samples: list[MetricSample] = []
         exemplars: list[tuple[Counter, Kept]] = []
-        for place, ((labels, counter), value, before) in enumerate(zip(series, values, self._reported, strict=True)):
+        for place, (labels, counter) in enumerate(self.labelled(counters)):
+            value, before = values[place], self._reported[place]
             if value is None or value == before:
                 continue
             try:
@@ -183,10 +188,13 @@ class CounterLedger(Ledger[Counter]):
 
     def has_news(self) -> bool:
         """See ``Ledger``; a series that counted nothing is no news."""
-        values = list(map(_value_of, self.series.values()))
+        values = list(map(_value_of, self.all()))
         reported = self._reported + [None] * (len(values) - len(self._reported))
         return any(value != (before or 0) for value, before in zip(values, reported, strict=True))
 
     def begin_anew(self) -> None:
         """See ``Ledger``."""
-        self._reported = list(map(_value_of, self.series.values()))
+        counters = self.all()
+        self._reported = list(map(_value_of, counters))
+        for counter in counters:
+            counter.forget_exemplar()

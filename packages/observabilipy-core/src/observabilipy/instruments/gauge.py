@@ -222,9 +222,9 @@ class GaugeLedger(Ledger[Gauge]):
             self._call_back(now)
         if not self.has_news():
             return None
-        series = [(labels, gauge, _value_of(gauge)) for labels, gauge in list(self.series.items())]
         found = dict(self._unconfirmed)
-        for labels, gauge, value in series:
+        for labels, gauge in self.labelled(self.all()):
+            value = _value_of(gauge)
             if value.__class__ in _TAKEN:
                 continue
             if plain_number(value) is None:  # an integer beyond all floats, set at once or by steps
@@ -249,7 +249,7 @@ class GaugeLedger(Ledger[Gauge]):
 
     def has_news(self) -> bool:
         """See ``Ledger``."""
-        return bool(self._unconfirmed) or not _TAKEN.issuperset(map(type, map(_value_of, list(self.series.values()))))
+        return bool(self._unconfirmed) or not _TAKEN.issuperset(map(type, map(_value_of, self.all())))
 
     def report_again(self, *, store_is_new: bool) -> None:
         """Tell the values once more, of gauges that were ever set.
@@ -258,7 +258,7 @@ class GaugeLedger(Ledger[Gauge]):
         newer one.
         """
         if store_is_new or self.kin.family.aggregate != "last":
-            known = [(labels, gauge, _value_of(gauge)) for labels, gauge in list(self.series.items())]
+            known = [(labels, gauge, _value_of(gauge)) for labels, gauge in self.labelled(self.all())]
             taken = {labels: +value for labels, gauge, value in known if gauge.was_set and value.__class__ in _TAKEN}
             self._unconfirmed = {**taken, **self._unconfirmed}  # + makes a plain number of it
 
@@ -266,7 +266,7 @@ class GaugeLedger(Ledger[Gauge]):
         """See ``Ledger``."""
         self._unconfirmed = {}
         self._called = None
-        for gauge in list(self.series.values()):
+        for gauge in self.all():
             gauge.begin_anew()
 
     def _call_back(self, now: float) -> None:

@@ -153,16 +153,16 @@ class HistogramLedger(Ledger[Histogram]):
 
     def collect(self, now: float) -> Report | None:
         """See ``Ledger``."""
-        if self._is_known(list(self.series.values())):
+        series = self.all()
+        if self._is_known(series):
             return None
-        series = list(self.series.items())
         self._counts += [[]] * (len(series) - len(self._counts))
         self._sums += [None] * (len(series) - len(self._sums))
         marks: list[tuple[int, Histogram, list[int], float, dict[int, Kept]]] = []
         samples: list[MetricSample] = []
-        for place, ((labels, histogram), before) in enumerate(zip(series, self._counts, strict=True)):
+        for place, (labels, histogram) in enumerate(self.labelled(series)):
             counts, total = histogram.snapshot()
-            sum_before = self._sums[place]
+            before, sum_before = self._counts[place], self._sums[place]
             if counts == before and total == sum_before:
                 continue
             try:
@@ -196,15 +196,16 @@ class HistogramLedger(Ledger[Histogram]):
         """See ``Ledger``; a series that observed nothing is no news."""
         nothing = [0] * (len(self.kin.above) + 1)
         known = [(counts or nothing, total or 0) for counts, total in zip(self._counts, self._sums, strict=True)]
-        series = list(self.series.values())
+        series = self.all()
         known += [(nothing, 0)] * (len(series) - len(known))
         return any(histogram.snapshot() != before for histogram, before in zip(series, known, strict=True))
 
     def begin_anew(self) -> None:
         """See ``Ledger``."""
-        snapshots = [histogram.snapshot() for histogram in list(self.series.values())]
+        series = self.all()
+        snapshots = [histogram.snapshot() for histogram in series]
         self._counts, self._sums = [counts for counts, _ in snapshots], [total for _, total in snapshots]
-        for histogram in list(self.series.values()):
+        for histogram in series:
             histogram.forget_exemplars()
 
 

@@ -22,6 +22,7 @@ Kept: TypeAlias = tuple[dict[str, str], float, float]
 """An exemplar that was not collected yet: labels, value, and when, in unix seconds."""
 
 C = TypeVar("C")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,16 @@ class Ledger(Generic[C]):
         """The series of these labels, made if there is none."""
         # setdefault is atomic: of two threads that make the same series, both get the first.
         return self.series.setdefault(labels, self._make(self.kin))
+
+    def all(self) -> list[C]:
+        """Every series there is now."""
+        # A list of values is made in one step and without making anything else. The tuples of items() would let the
+        # garbage collector run, and its callbacks may add a series.
+        return list(self.series.values())
+
+    def labelled(self, series: list[T]) -> Iterable[tuple[Labels, T]]:
+        """The labels of each of these, which begin with the first."""
+        return zip(list(self.series), series, strict=False)  # others may have come since, at the end
 
     def is_overflow(self, labels: Labels) -> bool:
         """Whether this series stands for others."""

@@ -149,7 +149,6 @@ class Registry:
             try:
                 report = definition.ledger.collect(now)
             except Exception as error:  # noqa: BLE001 - one bad family must not keep the others from their store
-                definition.ledger.begin_anew()
                 self.troubles.failed(f"collecting {definition.family.name}", error)
                 continue
             if report is not None:
@@ -170,7 +169,7 @@ class Registry:
     def begin_in_new_store(self) -> None:
         """The store is another one: definitions and gauges have to be told once more. Totals begin at 0 there."""
         with self._lock:
-            self._unregistered = [definition.family for definition in self._definitions.values()]
+            self._unregistered = [definition.family for definition in list(self._definitions.values())]
         self.report_gauges_again(store_is_new=True)
 
     def begin_anew(self) -> None:
@@ -181,7 +180,7 @@ class Registry:
 
     def _ledgers(self) -> list[Ledger[Any]]:
         with self._lock:
-            return [definition.ledger for definition in self._definitions.values()]
+            return [definition.ledger for definition in list(self._definitions.values())]
 
     def _define(self, family: Family, labels: Iterable[str], make: Callable[..., Ledger[_I]]) -> _I | Labelled[_I]:
         names = _label_names(family, labels)
@@ -219,7 +218,7 @@ class Registry:
     def _check_clash(self, family: Family) -> None:
         """OpenMetrics knows a counter without its ``_total``, so ``jobs_total`` and a gauge ``jobs`` are one name."""
         base = family_base(family.name, family.kind)
-        for other in self._definitions.values():
+        for other in list(self._definitions.values()):
             if family_base(other.family.name, other.family.kind) == base:
                 raise ConfigurationError(
                     f"{family.name} and {other.family.name} (defined at {other.place}) are both {base!r}"
