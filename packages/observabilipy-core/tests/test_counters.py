@@ -11,7 +11,7 @@ import pytest
 from observabilipy import Counter, InvalidValue
 from observabilipy.instruments import Registry
 from observabilipy.instruments.number import LARGEST
-from observabilipy.models import MetricSample, counter
+from observabilipy.models import HistogramValue, MetricSample, counter
 
 
 def make(registry: Registry) -> Counter:
@@ -165,3 +165,22 @@ def test_a_signal_handler_may_count_while_the_main_thread_counts() -> None:
 
     assert isinstance(value, int)
     assert value % 1_000_000 == counted % 1_000_000
+
+
+def test_a_strict_registry_goes_on_after_sums_beyond_all_floats() -> None:
+    registry = Registry(strict=True)
+    jobs = make(registry)
+    active = registry.gauge("active", "Active.", (), aggregate="sum")
+    took = registry.histogram("took", "Took.", (), buckets=(1,))
+    for _ in range(2):
+        jobs.inc(1e308)
+        active.inc(10**308)  # type: ignore[union-attr]  # without labels
+        took.observe(1e308)  # type: ignore[union-attr]  # without labels
+    registry.collect(1.0)
+    jobs.inc(2)
+    active.inc(2)  # type: ignore[union-attr]  # without labels
+    took.observe(2)  # type: ignore[union-attr]  # without labels
+    collection = registry.collect(1.0)
+    values = {sample.name: sample.value for sample in (*collection.samples, *collection.gauges)}
+
+    assert (values["jobs_total"], values["active"], values["took"]) == (2, 2, HistogramValue((1,), (0, 1), 2))

@@ -177,7 +177,7 @@ class CounterLedger(Ledger[Counter]):
                     samples.append(self.sample(labels, increment, now, (exemplar,)))
                     exemplars.append((counter, exemplar))
             except Exception as error:  # noqa: BLE001 - one bad value must not keep the others from their store
-                self._reported[place] = value
+                self._reported[place] = values[place]
                 self.failed(error)
         return Report(samples, lambda: self._confirm(values, exemplars))
 

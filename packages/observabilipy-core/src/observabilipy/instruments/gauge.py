@@ -229,7 +229,7 @@ class GaugeLedger(Ledger[Gauge]):
                 continue
             if plain_number(value) is None:  # an integer beyond all floats, set at once or by steps
                 gauge.give_up(value)
-                gauge.refuse("set", value)
+                self._refuse(gauge, value)
             else:
                 found[labels] = value
                 gauge.take(value)
@@ -242,6 +242,12 @@ class GaugeLedger(Ledger[Gauge]):
                 self.failed(error)
         self._unconfirmed = found
         return Report(samples, lambda: self._confirm(found))
+
+    def _refuse(self, gauge: Gauge, value: float) -> None:
+        try:
+            gauge.refuse("set", value)
+        except Exception as error:  # noqa: BLE001 - strict: it raises, and nobody is here to be told
+            self.failed(error)
 
     def _confirm(self, found: dict[Labels, float]) -> None:
         if self._unconfirmed is found:

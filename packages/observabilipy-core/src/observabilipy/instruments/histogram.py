@@ -177,7 +177,7 @@ class HistogramLedger(Ledger[Histogram]):
                 samples.append(self.sample(labels, value, now, exemplars.values()))
                 marks.append((place, histogram, counts, total, exemplars))
             except Exception as error:  # noqa: BLE001 - one bad value must not keep the others from their store
-                self._counts[place], self._sums[place] = counts, total
+                self._counts[place], self._sums[place] = histogram.snapshot()
                 self.failed(error)
         return Report(samples, lambda: self._confirm(marks))
 
