@@ -10,7 +10,7 @@ from observabilipy.instruments.ledger import Kept, Kin, Ledger, Report
 from observabilipy.instruments.number import LARGEST, finite, shown
 from observabilipy.models import MetricSample
 
-__all__ = ["Counter", "CounterLedger", "ShardedCounter"]
+__all__ = ["Counter", "CounterLedger", "ShardedCounter", "asleep"]
 
 asleep: bool | None = process.asleep or None
 """See ``process.mirrors``."""

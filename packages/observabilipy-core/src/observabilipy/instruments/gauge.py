@@ -11,7 +11,7 @@ from observabilipy.instruments.in_progress import InProgress
 from observabilipy.instruments.ledger import Kin, Labels, Ledger, Report
 from observabilipy.instruments.number import finite, plain_number, shown
 
-__all__ = ["Gauge", "GaugeLedger", "LockedGauge"]
+__all__ = ["Gauge", "GaugeLedger", "LockedGauge", "asleep"]
 
 asleep: bool | None = process.asleep or None
 """See ``process.mirrors``."""

@@ -11,7 +11,7 @@ from observabilipy.instruments.number import finite, shown
 from observabilipy.instruments.timer import Timer
 from observabilipy.models import HistogramValue, MetricSample
 
-__all__ = ["Histogram", "HistogramLedger", "ShardedHistogram"]
+__all__ = ["Histogram", "HistogramLedger", "ShardedHistogram", "asleep"]
 
 asleep: bool | None = process.asleep or None
 """See ``process.mirrors``."""
