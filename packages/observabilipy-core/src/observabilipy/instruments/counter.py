@@ -44,7 +44,7 @@ class Counter:
             exemplar: labels of an example, such as ``{"trace_id": "..."}``, at most 128 characters together; shown in
                 OpenMetrics, the latest of each series. Others are refused and counted, and the amount is added.
         """
-        if amount is _ONE:  # nearly always, and no check is needed: 15 ns
+        if amount is _ONE:  # nearly always, and no check is needed
             self._value += 1
         elif not self._add(amount):
             return
@@ -149,7 +149,7 @@ class CounterLedger(Ledger[Counter]):
 
     def collect(self, now: float) -> Report | None:
         """See ``Ledger``."""
-        # Lists of the same objects: 0.03 microseconds for each idle series, 0.5 when they are looked at one by one.
+        # Lists of the same objects: 0.03 microseconds for each idle series, 0.09 when they are looked at one by one.
         counters = self.all()
         values: list[float | None] = list(map(_value_of, counters))
         if values == self._reported:

@@ -47,8 +47,8 @@ class Gauge:
     """
 
     # A value may be set to what it was before and must be reported all the same: another worker may have set it
-    # meanwhile. So what was collected is marked, by its type, and every value that is set is news: 35 ns, where a
-    # version beside the value took 55.
+    # meanwhile. So what was collected is marked, by its type, and every value that is set is news: 72 ns, where a
+    # version beside the value took 101.
     __slots__ = ("_kin", "_steps", "_value")
 
     def __init__(self, kin: Kin) -> None:

