@@ -333,6 +333,7 @@ SABOTAGES: list[tuple[type[Any], type[_Contract], str]] = [
     ),
     (LetsWorkersLiveForEver, RuntimeStorageContract, "a_silent_workers_gauges_count_until_its_lifetime_is_over"),
     (KeepsTheGaugesOfTheDeparted, RuntimeStorageContract, "a_worker_that_ended_counts_no_more_and_its_totals_stay"),
+    (KeepsTheGaugesOfTheDeparted, RuntimeStorageContract, "infos_of_several_workers_are_shown_while_these_live"),
     (DropsLastGaugesWithTheirWorker, RuntimeStorageContract, "a_last_gauge_outlives_its_worker"),
     (
         ForgetsToTellOfAnExpiry,

@@ -2,11 +2,10 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
 
 import pytest
 
-from observabilipy import ConfigurationError, Histogram, HistogramValue
+from observabilipy import Histogram, HistogramValue
 from observabilipy.instruments import Registry
 from observabilipy.models import MetricSample, histogram
 
@@ -88,11 +87,3 @@ async def test_time_measures_blocks_functions_and_coroutines_also_when_they_rais
 
     assert isinstance(counted, HistogramValue)
     assert (results, plain.__name__, counted.count) == (("a", "b"), "plain", 4)
-
-
-def test_time_refuses_to_decorate_a_generator_which_returns_before_its_work_begins() -> None:
-    def rows() -> Iterator[int]:
-        yield 1
-
-    with pytest.raises(ConfigurationError, match="cannot decorate the generator"):
-        make(Registry()).time()(rows)

@@ -136,8 +136,8 @@ def test_a_histogram_reports_a_finite_sum() -> None:
 
 
 def test_a_foreign_kind_is_not_reported() -> None:
-    with refused("a sample reports a counter, gauge or histogram, got 'info'"):
-        sample(kind="info")
+    with refused("a sample reports a counter, gauge, histogram or info, got 'stateset'"):
+        sample(kind="stateset")
 
 
 def test_a_sample_has_a_timestamp_in_seconds() -> None:
@@ -318,7 +318,7 @@ def test_an_aggregate_is_one_of_four() -> None:
 
 
 def test_only_a_gauge_has_an_aggregate() -> None:
-    with refused("only a gauge has an aggregate, got 'sum' for counter 'a_total'"):
+    with refused("only a gauge or an info has an aggregate, got 'sum' for counter 'a_total'"):
         family(name="a_total", kind="counter", aggregate="sum")
 
 

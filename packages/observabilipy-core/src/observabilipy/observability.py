@@ -40,7 +40,8 @@ class Observability:
     """Metrics and logs of one service, in one storage.
 
     ``debug``, ``info``, ``warning``, ``error``, ``critical`` and ``exception`` record log entries, ``timed`` one for a
-    block, ``bind`` and ``context`` give them attributes; ``counter``, ``gauge`` and ``histogram`` define instruments.
+    block, ``bind`` and ``context`` give them attributes; ``counter``, ``gauge``, ``histogram`` and
+    ``info_metric`` define instruments.
     Recording touches the memory of this process only; the runtime's thread carries it into the storage.
 
     Args:
@@ -315,6 +316,22 @@ class Observability:
             raise ConfigurationError(f"a collector is a callable that gives families, got {collector!r}")
         if collector not in self._added:
             self._added.append(collector)
+
+    def info_metric(self, name: str, help: str, /, **labels: object) -> None:
+        """Say what this program is: ``obs.info_metric("build", "What runs here.", version="1.4", revision="3f9c2")``.
+
+        Shown as ``build_info{version="1.4",revision="3f9c2"} 1`` while a worker lives that said so: in the middle of a
+        rolling deploy both versions, afterwards the new one. A worker says it with its first record.
+
+        Args:
+            name: without ``_info``, which the formats add.
+            help: a sentence for people.
+            labels: what does not change while the process lives; values become strings by ``str()``.
+
+        Raises:
+            ConfigurationError: a name, help or label that breaks its rule, or a name defined in another way.
+        """
+        self.runtime.registry.info_metric(name, help, labels)
 
     def logging_handler(self) -> LoggingHandler:
         """The handler that brings standard logging into this log: ``logging.getLogger().addHandler(...)``.

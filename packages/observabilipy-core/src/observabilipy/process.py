@@ -2,7 +2,8 @@
 
 Runtimes come before the files that storages hold open, so that they find them open for what they still have to write.
 A runtime sleeps until the first record. Hot paths look at ``asleep`` and nothing else: the name is read from this
-module in a few nanoseconds, and is True only before the first record and after a fork.
+module in a few nanoseconds, and is True only before the first record and after a fork. The hottest have a name of their
+own that says the same, see ``mirrors``.
 """
 
 import atexit
@@ -13,6 +14,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import ModuleType
 from typing import Protocol
 
 from observabilipy import uwsgi
@@ -26,6 +28,7 @@ __all__ = [
     "enrol",
     "hurry",
     "is_child",
+    "mirrors",
     "no_fork",
     "sleep",
     "threads_run",
@@ -35,6 +38,12 @@ __all__ = [
 
 asleep = True
 """True when a runtime of this process may have no thread, so that the next record has to wake it."""
+
+mirrors: tuple[ModuleType, ModuleType, ModuleType]
+"""Modules whose ``asleep`` is kept the same: one look-up instead of two is 5 ns of the 70 that counting takes.
+
+There it is None instead of False, so that ``exemplar is not asleep`` looks for two rare things at once.
+"""
 
 
 class Sleeper(Protocol):
@@ -82,6 +91,7 @@ _paused: list[Lasting] = []
 _forking = threading.RLock()  # guards _paused, from before a fork until after it: one thread forks at a time
 _FORK_PATIENCE = 0.25  # seconds a fork may wait for a commit under way; then it goes on beside the thread
 _forked = _hooked = _finalized = False
+mirrors = (sys.modules[__name__],) * 3
 
 
 def enrol(sleeper: Sleeper) -> None:
@@ -106,7 +116,10 @@ def watch(lasting: Lasting) -> None:
 def wake() -> None:
     """Start every runtime of this process that has no thread. Where threads do not run, let it do their work."""
     global asleep  # noqa: PLW0603 - one flag for the whole process is the point of this module
-    asleep = not threads_run()  # first: what starts a thread may record, too
+    one, two, three = mirrors
+    # First: what starts a thread may record, too. No call between the four, so that they change together.
+    asleep = not threads_run()
+    one.asleep = two.asleep = three.asleep = asleep or None  # type: ignore[attr-defined]
     _close_with_worker()
     for sleeper in list(_living):
         sleeper.wake()
@@ -119,7 +132,8 @@ def wake() -> None:
 def sleep() -> None:
     """A runtime rests: the next record wakes it."""
     global asleep  # noqa: PLW0603 - see wake
-    asleep = True
+    one, two, three = mirrors
+    asleep = one.asleep = two.asleep = three.asleep = True  # type: ignore[attr-defined]  # together, see wake
 
 
 def hurry(timeout: float) -> None:

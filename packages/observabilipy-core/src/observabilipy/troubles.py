@@ -69,6 +69,15 @@ class Troubles:
             " find the label with too many values, or raise series_limit",
         )
 
+    def cut_label(self, family: str) -> None:
+        """A label value was cut, because it was too long."""
+        self._add("observabilipy_label_values_cut_total", "Label values that were too long.", family=family)
+        self.warn(
+            f"cut label {family}",
+            f"a label value of {family} is longer than 1,024 characters and was cut: labels are for few, short values;"
+            " observabilipy_label_values_cut_total counts them",
+        )
+
     def refused(self, family: str, count: int) -> None:
         """New gauges were refused: there is no overflow for what cannot be added up."""
         self._add("observabilipy_rejected_total", "Values that were refused.", count, reason="series_limit")

@@ -54,7 +54,7 @@ class Writer:
             series = self._series(sample, family)
             if series is None:
                 self.refused[sample.name] += 1
-            elif sample.kind is MetricKind.GAUGE:
+            elif sample.kind.is_set:
                 self._set(series, cast("float", sample.value))
             else:
                 self._add(series, sample, family)
@@ -78,7 +78,7 @@ class Writer:
         overflow = labels_text(overflow_labels(sample.labels))
         if labels == overflow or self._count(sample) < family.series_limit:
             return self._begun(sample, labels)
-        if sample.kind is MetricKind.GAUGE:
+        if sample.kind.is_set:
             return None
         self.overflowed[sample.name] += 1
         return self._found(sample, overflow) or self._begun(sample, overflow)
@@ -191,7 +191,7 @@ def sweep(connection: sqlite3.Connection, now: int) -> None:
     ids = connection.execute(
         "SELECT series.id FROM series JOIN family USING (name) WHERE ended IS NULL AND ("
         " reported < ? AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id AND worker <> '')"
-        " OR aggregate <> 'last' AND series.kind = 'gauge'"
+        " OR aggregate <> 'last' AND series.kind IN ('gauge', 'info')"
         " AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id))",
         (now - _SERIES_MAX_AGE,),
     ).fetchall()

@@ -1,15 +1,13 @@
 """The library itself: how long its commits take, what waits for them, how many workers there are, what is stored."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from collections.abc import Callable
 
 from observabilipy.collectors.marks import Followed
-from observabilipy.instruments import Counter, Gauge, Histogram, Labelled, Registry
+from observabilipy.instruments import Gauge, Histogram, Labelled, Registry
 from observabilipy.models import LEVELS, Aggregate, Family, LogFacts, MetricKind
 
 __all__ = ["LibraryCollector", "StoreCollector"]
 
-_I = TypeVar("_I", Counter, Gauge, Histogram)
 _COMMIT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -25,7 +23,6 @@ class LibraryCollector:
     def __init__(self, registry: Registry, commits: Callable[[], list[float]], waiting: Callable[[], int]) -> None:
         self._commits = commits
         self._waiting = waiting
-        troubles = registry.troubles
         took = Family(
             "observabilipy_commit_duration_seconds",
             MetricKind.HISTOGRAM,
@@ -33,8 +30,7 @@ class LibraryCollector:
             "seconds",
             bounds=_COMMIT_BOUNDS,
         )
-        made = _own(registry, took, lambda labels: Histogram(took.name, labels, troubles, took.bounds))
-        self._took = cast("Histogram", made)
+        self._took: Histogram = registry.own(took)
         self._workers = Followed(_gauge(registry, "observabilipy_workers", "Living workers of this storage.", "sum"))
         self._queue = Followed(
             _gauge(
@@ -64,7 +60,7 @@ class StoreCollector:
 
     def __init__(self, registry: Registry) -> None:
         entries = Family("observabilipy_log_entries", MetricKind.GAUGE, "Log entries in the storage, by level.")
-        self._entries = cast("Labelled[Gauge]", _own(registry, entries, _gauge_maker(registry, entries), "level"))
+        self._entries: Labelled[Gauge] = registry.own(entries, "level")
         self._log_bytes = _gauge(
             registry, "observabilipy_log_bytes", "Bytes of the log entries in the storage.", "last", "bytes"
         )
@@ -86,16 +82,5 @@ class StoreCollector:
 
 
 def _gauge(registry: Registry, name: str, help_: str, aggregate: Aggregate, unit: str = "") -> Gauge:
-    family = Family(name, MetricKind.GAUGE, help_, unit, aggregate=aggregate)
-    return cast("Gauge", _own(registry, family, _gauge_maker(registry, family)))
-
-
-def _gauge_maker(registry: Registry, family: Family) -> Callable[[Mapping[str, str]], Gauge]:
-    return lambda labels: Gauge(family.name, labels, registry.troubles, family.aggregate)
-
-
-def _own(
-    registry: Registry, family: Family, make: Callable[[Mapping[str, str]], _I], *labels: str
-) -> _I | Labelled[_I]:
-    # Applications cannot define these names: what they call refuses the prefix.
-    return registry._define(family, labels, make)  # noqa: SLF001 - the way of the library's own names
+    made: Gauge = registry.own(Family(name, MetricKind.GAUGE, help_, unit, aggregate=aggregate))
+    return made

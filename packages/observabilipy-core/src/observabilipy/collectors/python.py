@@ -6,7 +6,7 @@ from typing import TypeAlias, cast
 
 from observabilipy.collectors.marks import Growth
 from observabilipy.collectors.reading import python_labels
-from observabilipy.instruments import Counter, Gauge, Labelled, Registry
+from observabilipy.instruments import Counter, Labelled, Registry
 
 __all__ = ["PythonCollector"]
 
@@ -36,14 +36,10 @@ class PythonCollector:
                 for key, name, help_ in _COUNTERS
             )
         ]
-        self._tell_version = _version_teller(registry)
-        self._version_told = False
+        registry.info_metric("python", "The Pythons that the living workers run on.", python_labels())
 
     def look(self) -> None:
         """Read once and record."""
-        if not self._version_told:
-            self._version_told = True
-            self._tell_version()
         stats = self._stats()
         for key, generations in self._growths:
             for growth, stat in zip(generations, stats, strict=False):
@@ -51,7 +47,6 @@ class PythonCollector:
 
     def begin_anew(self) -> None:
         """In a forked child, whose collector goes on with the parent's numbers."""
-        self._version_told = False
         stats = self._stats()
         for key, generations in self._growths:
             for growth, stat in zip(generations, stats, strict=False):
@@ -61,12 +56,3 @@ class PythonCollector:
 def _gc_stats() -> Sequence[Mapping[str, int]]:
     return gc.get_stats() if hasattr(gc, "get_stats") else ()  # PyPy has other ones
 
-
-def _version_teller(registry: Registry) -> Callable[[], None]:
-    """What shows ``python_info`` for as long as this worker lives: 1, of any number of workers."""
-    labels = python_labels()
-    info = cast(
-        "Labelled[Gauge]",
-        registry.gauge("python_info", "The Pythons that the living workers run on.", tuple(labels), aggregate="max"),
-    )
-    return lambda: info.labels(**labels).set(1)

@@ -25,7 +25,7 @@ def add_up(samples: Iterable[MetricSample]) -> Iterator[Family]:
 
 
 def _first(sample: MetricSample) -> Series:
-    created = None if sample.kind is MetricKind.GAUGE else sample.timestamp
+    created = None if sample.kind.is_set else sample.timestamp
     return Series(sample.labels, sample.value, created, sample.exemplars)
 
 

@@ -2,21 +2,24 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from os.path import dirname
-from typing import TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from observabilipy.errors import ConfigurationError, InvalidValue
-from observabilipy.instruments.counter import Counter
-from observabilipy.instruments.gauge import Gauge
-from observabilipy.instruments.histogram import Histogram
-from observabilipy.instruments.labelled import Labelled
+from observabilipy.instruments.counter import Counter, CounterLedger
+from observabilipy.instruments.gauge import Gauge, GaugeLedger
+from observabilipy.instruments.histogram import Histogram, HistogramLedger
+from observabilipy.instruments.info import InfoLedger
+from observabilipy.instruments.labelled import Labelled, label_text
+from observabilipy.instruments.ledger import Kin, Ledger
 from observabilipy.models import (
     DEFAULT_BUCKETS,
     DEFAULT_SERIES_LIMIT,
-    OVERFLOW,
     Aggregate,
+    Clock,
     Family,
     MetricKind,
     MetricSample,
@@ -25,11 +28,17 @@ from observabilipy.models import (
 from observabilipy.models.names import check_label_names, check_reported_name, family_base
 from observabilipy.troubles import Troubles
 
-__all__ = ["Collection", "Instrument", "Registry"]
+__all__ = ["Collection", "Registry"]
 
-Instrument: TypeAlias = Counter | Gauge | Histogram
 _I = TypeVar("_I", Counter, Gauge, Histogram)
+_LEDGERS: Mapping[MetricKind, Callable[..., Ledger[Any]]] = {
+    MetricKind.COUNTER: CounterLedger,
+    MetricKind.GAUGE: GaugeLedger,
+    MetricKind.HISTOGRAM: HistogramLedger,
+}
 _OURS = "observabilipy_"
+_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Decided once: series of both kinds in one process would not be worth the trouble."""
 
 
 @dataclass(slots=True)
@@ -57,22 +66,27 @@ class Collection:
 class _Definition:
     family: Family
     labels: tuple[str, ...]
-    instrument: Instrument | Labelled[Counter] | Labelled[Gauge] | Labelled[Histogram]
+    ledger: Ledger[Any]  # Any: of counters, gauges, histograms or nothing
+    instrument: object
     place: str
-
-    def series(self) -> Sequence[Instrument]:
-        instrument = self.instrument
-        return instrument.series() if isinstance(instrument, Labelled) else [instrument]
 
 
 class Registry:
-    """The instruments by name. Defining one twice in the same way gives the same one."""
+    """The instruments by name. Defining one twice in the same way gives the same one.
 
-    def __init__(self, *, strict: bool = False) -> None:
+    Args:
+        strict: raise refused values, for tests.
+        sharded: let each thread count for itself, as must be where there is no GIL.
+        clock: gives unix seconds, for exemplars.
+    """
+
+    def __init__(self, *, strict: bool = False, sharded: bool = not _GIL, clock: Clock = time.time) -> None:
         self._definitions: dict[str, _Definition] = {}
         self._unregistered: list[Family] = []
         self._own: dict[tuple[str, tuple[tuple[str, str], ...]], Counter] = {}  # those that count our troubles
         self._lock = threading.RLock()  # guards definitions; recording never takes it
+        self._sharded = sharded
+        self._clock = clock
         self.troubles = Troubles(self._count, strict=strict)
 
     def counter(
@@ -80,7 +94,7 @@ class Registry:
     ) -> Counter | Labelled[Counter]:
         """Define a counter, see ``Observability.counter``."""
         family = _family(name, MetricKind.COUNTER, help, unit, series_limit=series_limit)
-        return self._define(family, labels, lambda values: Counter(name, values, self.troubles))
+        return self._define(family, labels, CounterLedger)
 
     def gauge(
         self,
@@ -94,7 +108,7 @@ class Registry:
     ) -> Gauge | Labelled[Gauge]:
         """Define a gauge, see ``Observability.gauge``."""
         family = _family(name, MetricKind.GAUGE, help, unit, aggregate=aggregate, series_limit=series_limit)
-        return self._define(family, labels, lambda values: Gauge(name, values, self.troubles, aggregate))
+        return self._define(family, labels, GaugeLedger)
 
     def histogram(
         self,
@@ -110,7 +124,26 @@ class Registry:
         family = _family(
             name, MetricKind.HISTOGRAM, help, unit, bounds=_bounds(name, buckets), series_limit=series_limit
         )
-        return self._define(family, labels, lambda values: Histogram(name, values, self.troubles, family.bounds))
+        return self._define(family, labels, HistogramLedger)
+
+    def info_metric(self, name: str, help: str, labels: Mapping[str, object]) -> None:
+        """Define an info, see ``Observability.info_metric``."""
+        family = _family(name, MetricKind.INFO, help, "", series_limit=DEFAULT_SERIES_LIMIT, aggregate="max")
+        names = _label_names(family, sorted(labels))
+        values = tuple(map(label_text, (labels[name] for name in names)))
+        with self._lock:
+            known = self._known(family, names)
+            if known is None:
+                self._add(family, names, InfoLedger(self._kin(family, names), values), None)
+            elif isinstance(known.ledger, InfoLedger) and known.ledger.values != values:
+                raise ConfigurationError(
+                    f"{name} says {known.ledger.values!r} since {known.place}, and now {values!r} at {_caller()}:"
+                    " an info says what does not change while the process lives; use a gauge for the rest"
+                )
+
+    def own(self, family: Family, *labels: str) -> Any:  # Any: a Counter, Gauge or Histogram, or Labelled
+        """An instrument of the library itself. Applications cannot define such names: the others refuse the prefix."""
+        return self._define(family, labels, _LEDGERS[family.kind])
 
     def collect(self, now: float) -> Collection:
         """What changed since the last confirmed collection, stamped with ``now`` (unix seconds)."""
@@ -122,78 +155,79 @@ class Registry:
             collection.families.extend(families)
             collection.registered = lambda: self._registered(len(families))
         for definition in definitions:
-            gauges = definition.family.kind is MetricKind.GAUGE
-            target = collection.gauges if gauges else collection.samples
-            for series in definition.series():
-                try:
-                    found = series.collect(now)
-                except Exception as error:  # noqa: BLE001 - one bad value must not keep the others from their store
-                    series.begin_anew()
-                    self.troubles.failed(f"collecting {definition.family.name}", error)
-                    continue
-                if found is not None:
-                    sample, mark = found
-                    if not (gauges and _beyond_limit(sample.labels)):  # refused, and counted when it was asked for
-                        target.append(sample)
-                    collection.confirmations.append(_confirmation(series, mark))
+            try:
+                report = definition.ledger.collect(now)
+            except Exception as error:  # noqa: BLE001 - one bad family must not keep the others from their store
+                self.troubles.failed(f"collecting {definition.family.name}", error)
+                continue
+            if report is not None:
+                adds_up = definition.family.kind in {MetricKind.COUNTER, MetricKind.HISTOGRAM}
+                (collection.samples if adds_up else collection.gauges).extend(report.samples)
+                collection.confirmations.append(report.confirm)
         return collection
 
     def has_news(self) -> bool:
         """Whether something was recorded since the last report."""
-        return any(series.has_news() for series in self._series())
+        return any(ledger.has_news() for ledger in self._ledgers())
 
     def report_gauges_again(self, *, store_is_new: bool = False) -> None:
         """The store forgot this worker: its gauges have to be told once more."""
-        for series in self._series():
-            if isinstance(series, Gauge):
-                series.report_again(store_is_new=store_is_new)
+        for ledger in self._ledgers():
+            ledger.report_again(store_is_new=store_is_new)
 
     def begin_in_new_store(self) -> None:
         """The store is another one: definitions and gauges have to be told once more. Totals begin at 0 there."""
         with self._lock:
-            self._unregistered = [definition.family for definition in self._definitions.values()]
+            self._unregistered = [definition.family for definition in list(self._definitions.values())]
         self.report_gauges_again(store_is_new=True)
 
     def begin_anew(self) -> None:
         """In a forked child: what was recorded before the fork is the parent's to report."""
         self._lock = threading.RLock()
-        for series in self._series():
-            series.begin_anew()
+        for ledger in self._ledgers():
+            ledger.begin_anew()
 
-    def _series(self) -> Iterable[Instrument]:
+    def _ledgers(self) -> list[Ledger[Any]]:
         with self._lock:
-            definitions = list(self._definitions.values())
-        return [series for definition in definitions for series in definition.series()]
+            return [definition.ledger for definition in list(self._definitions.values())]
 
-    def _define(
-        self, family: Family, labels: Iterable[str], make: Callable[[Mapping[str, str]], _I]
-    ) -> _I | Labelled[_I]:
+    def _define(self, family: Family, labels: Iterable[str], make: Callable[..., Ledger[_I]]) -> _I | Labelled[_I]:
         names = _label_names(family, labels)
         with self._lock:
-            known = self._definitions.get(family.name)
+            known = self._known(family, names)
             if known is not None:
-                if (known.family, known.labels) != (family, names):
-                    raise ConfigurationError(
-                        f"{family.name} is defined in another way at {known.place}, and now at {_caller()}:"
-                        " give one of them another name"
-                    )
                 return cast("_I | Labelled[_I]", known.instrument)
-            self._check_clash(family)
-            instrument = self._labelled(family, names, make) if names else make({})
-            self._definitions[family.name] = _Definition(family, names, instrument, _caller())
-            self._unregistered.append(family)
+            ledger = make(self._kin(family, names), sharded=self._sharded)
+            instrument = Labelled(ledger, self._overflowed(family)) if names else ledger.add(())
+            self._add(family, names, ledger, instrument)
             return instrument
 
-    def _labelled(
-        self, family: Family, names: tuple[str, ...], make: Callable[[Mapping[str, str]], _I]
-    ) -> Labelled[_I]:
+    def _known(self, family: Family, names: tuple[str, ...]) -> _Definition | None:
+        known = self._definitions.get(family.name)
+        if known is None:
+            self._check_clash(family)
+        elif (known.family, known.labels) != (family, names):
+            raise ConfigurationError(
+                f"{family.name} is defined in another way at {known.place}, and now at {_caller()}:"
+                " give one of them another name"
+            )
+        return known
+
+    def _add(self, family: Family, names: tuple[str, ...], ledger: Ledger[Any], instrument: object) -> None:
+        self._definitions[family.name] = _Definition(family, names, ledger, instrument, _caller())
+        self._unregistered.append(family)
+
+    def _kin(self, family: Family, names: tuple[str, ...]) -> Kin:
+        return Kin(family, names, self.troubles, self._clock)
+
+    def _overflowed(self, family: Family) -> Callable[[], None]:
         tell = self.troubles.refused if family.kind is MetricKind.GAUGE else self.troubles.overflowed
-        return Labelled(family.name, names, family.series_limit, make, lambda: tell(family.name, 1))
+        return lambda: tell(family.name, 1)
 
     def _check_clash(self, family: Family) -> None:
         """OpenMetrics knows a counter without its ``_total``, so ``jobs_total`` and a gauge ``jobs`` are one name."""
         base = family_base(family.name, family.kind)
-        for other in self._definitions.values():
+        for other in list(self._definitions.values()):
             if family_base(other.family.name, other.family.kind) == base:
                 raise ConfigurationError(
                     f"{family.name} and {other.family.name} (defined at {other.place}) are both {base!r}"
@@ -207,20 +241,10 @@ class Registry:
     def _count(self, name: str, help: str, labels: tuple[tuple[str, str], ...], amount: float) -> None:
         counter = self._own.get((name, labels))
         if counter is None:
-            family = Family(name, MetricKind.COUNTER, help)
-            names = [label for label, _ in labels]
-            found = self._define(family, names, lambda values: Counter(name, values, self.troubles))
-            counter = found.labels(*(value for _, value in labels)) if isinstance(found, Labelled) else found
+            found = self.own(Family(name, MetricKind.COUNTER, help), *(label for label, _ in labels))
+            counter = found.labels(*(value for _, value in labels)) if labels else found
             self._own[name, labels] = counter
         counter.inc(amount)
-
-
-def _confirmation(series: Instrument, mark: object) -> Callable[[], None]:
-    return lambda: series.confirm(mark)  # type: ignore[arg-type]  # a mark of this very series
-
-
-def _beyond_limit(labels: Mapping[str, str]) -> bool:
-    return bool(labels) and all(value == OVERFLOW for value in labels.values())
 
 
 def _family(

@@ -1,31 +1,36 @@
 """Timer: how long a block or a function takes."""
 
 from collections.abc import Callable
-from functools import wraps
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from time import perf_counter
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import ParamSpec, Protocol, TypeVar
 
-from observabilipy.errors import ConfigurationError
+from observabilipy.instruments.decorating import decorated
 
-__all__ = ["Timer"]
+__all__ = ["Observes", "Timer"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class Timer:
-    """Hands the seconds that passed to ``observe``, also when the body raises.
+class Observes(Protocol):
+    """What takes the seconds."""
 
-    One timer may be used many times over, one after the other; as a decorator it may be entered many times at once.
+    def observe(self, value: float) -> None:
+        """Take them."""
+
+
+class Timer:
+    """Has the seconds that passed observed, also when the body raises.
+
+    One timer may be used many times over, one after the other; ``time()`` makes another one for a block inside it. As a
+    decorator it may be entered many times at once.
     """
 
-    __slots__ = ("_observe", "_started")
+    # No __init__: time() sets `into` itself, which takes 120 ns of 800 less.
+    __slots__ = ("_started", "into")
 
-    def __init__(self, observe: Callable[[float], None]) -> None:
-        self._observe = observe
-        self._started = 0.0
+    into: Observes
 
     def __enter__(self) -> None:
         self._started = perf_counter()
@@ -33,37 +38,16 @@ class Timer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        self._observe(perf_counter() - self._started)
+        self.into.observe(perf_counter() - self._started)
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Time each call of a function; of an ``async def`` until it returns.
+        """Time each call of a function: plain, ``async def`` until it returns, or a generator of either kind.
 
-        Raises:
-            ConfigurationError: the function is a generator: it returns before its work begins.
+        A generator's time begins with the first value that is asked for, and ends when it does or is closed.
         """
-        observe = self._observe
-        flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
-        if flags & (CO_GENERATOR | CO_ASYNC_GENERATOR):
-            raise ConfigurationError(f"time() cannot decorate the generator {function!r}: use `with` inside it")
-        if flags & CO_COROUTINE:
-            awaited = cast("Callable[_P, Any]", function)  # Any: the checker cannot see that calls give awaitables
+        return decorated(function, self._another)
 
-            @wraps(function)
-            async def timed_async(*args: _P.args, **kwargs: _P.kwargs) -> object:
-                started = perf_counter()
-                try:
-                    return await awaited(*args, **kwargs)
-                finally:
-                    observe(perf_counter() - started)
-
-            return cast("Callable[_P, _R]", timed_async)
-
-        @wraps(function)
-        def timed(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            started = perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                observe(perf_counter() - started)
-
-        return timed
+    def _another(self) -> "Timer":
+        timer = Timer()
+        timer.into = self.into
+        return timer

@@ -60,7 +60,7 @@ class Family:
         help: one sentence for people.
         unit: base unit in plural, the name's suffix (``seconds``, ``bytes``), or "".
         series: the rows, in no promised order.
-        aggregate: how a gauge's values of several workers become one.
+        aggregate: how a gauge's values of several workers become one; with "max", an info goes with its worker.
         bounds: bucket bounds of a histogram.
         series_limit: series before further ones are folded into the overflow series.
 
@@ -92,8 +92,10 @@ class Family:
         self._check_series()
         if self.aggregate not in get_args(Aggregate):
             raise InvalidValue(f"aggregate must be one of {', '.join(get_args(Aggregate))}, got {self.aggregate!r}")
-        if self.aggregate != "last" and self.kind is not MetricKind.GAUGE:
-            raise InvalidValue(f"only a gauge has an aggregate, got {self.aggregate!r} for {self.kind} {self.name!r}")
+        if self.aggregate != "last" and not self.kind.is_set:
+            raise InvalidValue(
+                f"only a gauge or an info has an aggregate, got {self.aggregate!r} for {self.kind} {self.name!r}"
+            )
         if self.bounds:
             set_field(self, "bounds", bucket_bounds(self.bounds))
         if type(self.series_limit) is not int or self.series_limit < 1:

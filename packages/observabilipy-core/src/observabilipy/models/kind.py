@@ -10,7 +10,7 @@ Aggregate: TypeAlias = Literal["last", "sum", "min", "max"]
 
 
 class MetricKind(StrEnum):
-    """What a family's numbers mean. Programs report the first three; the others come from foreign collectors.
+    """What a family's numbers mean. Programs report the first three and infos; the others come from foreign collectors.
 
     Source: OpenMetrics 1.0, "Metric Types".
     """
@@ -23,3 +23,8 @@ class MetricKind(StrEnum):
     INFO = "info"
     STATE_SET = "stateset"
     UNKNOWN = "unknown"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether each worker sets a value, which its family's aggregate makes one; else increments are added up."""
+        return self in {MetricKind.GAUGE, MetricKind.INFO}

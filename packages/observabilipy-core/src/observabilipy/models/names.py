@@ -51,6 +51,11 @@ def check_reported_name(name: str, kind: MetricKind) -> None:
         if suffix != "_total" or name == "_total":
             stem = name.removesuffix(suffix or "") or "events"
             raise InvalidValue(f"a counter's name must end in '_total', got {name!r}: call it '{stem}_total'")
+    elif kind is MetricKind.INFO and name.endswith("_info"):
+        raise InvalidValue(
+            f"the suffix '_info' is added by the exposition formats, got info {name!r}:"
+            f" call it '{name.removesuffix('_info') or 'build'}'"
+        )
     elif suffix is not None:
         raise InvalidValue(
             f"the suffix '{suffix}' is reserved by the exposition formats, got {kind.value} {name!r}:"

@@ -14,7 +14,7 @@ from observabilipy.models.number import is_number
 
 __all__ = ["Exemplar", "MetricSample", "counter", "gauge", "histogram"]
 
-_REPORTED = (MetricKind.COUNTER, MetricKind.GAUGE, MetricKind.HISTOGRAM)
+_REPORTED = (MetricKind.COUNTER, MetricKind.GAUGE, MetricKind.HISTOGRAM, MetricKind.INFO)
 _MAX_EXEMPLAR = 128
 
 
@@ -48,7 +48,7 @@ class MetricSample:
     """One report. Reports of many workers add up in any order, without knowing each other.
 
     For a COUNTER ``value`` is the *increment* since the program's last report, for a HISTOGRAM the observations since
-    then, for a GAUGE the value itself. ``timestamp`` is unix seconds.
+    then, for a GAUGE the value itself, for an INFO 1. ``timestamp`` is unix seconds.
 
     Raises:
         InvalidValue: a name, label or value that the formats cannot carry, an increment that is negative or not
@@ -64,7 +64,7 @@ class MetricSample:
 
     def __post_init__(self) -> None:
         if self.kind not in _REPORTED:
-            raise InvalidValue(f"a sample reports a counter, gauge or histogram, got {self.kind!r}")
+            raise InvalidValue(f"a sample reports a counter, gauge, histogram or info, got {self.kind!r}")
         set_field = object.__setattr__
         set_field(self, "kind", MetricKind(self.kind))
         check_reported_name(self.name, self.kind)
@@ -85,6 +85,8 @@ class MetricSample:
                 raise InvalidValue(f"the observations of a histogram must add up to a finite sum, got {value.sum!r}")
         elif not is_number(value):
             raise InvalidValue(f"a {self.kind} reports a number that fits a float, got {value!r}")
+        elif self.kind is MetricKind.INFO and value != 1:
+            raise InvalidValue(f"an info reports 1, got {value!r}: what it says stands in its labels")
         elif self.kind is MetricKind.COUNTER and not (math.isfinite(value) and value >= 0):
             raise InvalidValue(f"a counter's increment must be finite and not negative, got {value!r}")
 

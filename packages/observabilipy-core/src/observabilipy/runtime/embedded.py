@@ -111,7 +111,7 @@ class EmbeddedRuntime:
         checks.check_records(redaction, max_entry_bytes)
         self._flush_interval = flush_interval
         self._close_storage = close_storage
-        self.registry = Registry(strict=strict)
+        self.registry = Registry(strict=strict, clock=clock)
         self.troubles = self.registry.troubles
         redaction = redaction or Redaction()
         finish = Finish(base or {}, redaction, max_entry_bytes)

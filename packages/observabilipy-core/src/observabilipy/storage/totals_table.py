@@ -95,7 +95,7 @@ class TotalsTable:
             if definition.kind is not kind:
                 hidden[name] += 1
             row = self._row_within_limit(definition, kind, key, now)
-            if row is None and kind is MetricKind.GAUGE:
+            if row is None and kind.is_set:
                 refused[name] += 1
                 continue
             if row is None:
@@ -132,7 +132,7 @@ class TotalsTable:
     def keep_workers(self, living: Collection[str]) -> None:
         """Drop what other workers reported of gauges, and the series that only they stood for."""
         for (name, kind), rows in self._rows.items():
-            if kind is not MetricKind.GAUGE:
+            if not kind.is_set:
                 continue
             for row in rows.values():
                 row.by_worker = {worker_id: value for worker_id, value in row.by_worker.items() if worker_id in living}
@@ -162,7 +162,7 @@ class TotalsTable:
         rows = self._rows.get((definition.name, definition.kind), _Rows())
         series = []
         for _, row in sorted(rows.items(), key=lambda item: item[0]):
-            value = row.gauge(definition.aggregate, living) if definition.kind is MetricKind.GAUGE else row.total
+            value = row.gauge(definition.aggregate, living) if definition.kind.is_set else row.total
             if value is not None:
                 series.append(Series(row.labels, value, row.created, row.exemplars))
         bounds = self._bounds.get(definition.name, ()) if definition.kind is MetricKind.HISTOGRAM else ()

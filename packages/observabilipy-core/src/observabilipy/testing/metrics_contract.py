@@ -9,7 +9,17 @@ import inspect
 import math
 import sys
 
-from observabilipy.models import Family, HistogramValue, Matcher, MetricKind, MetricQuery, counter, gauge
+from observabilipy.models import (
+    Exemplar,
+    Family,
+    HistogramValue,
+    Matcher,
+    MetricKind,
+    MetricQuery,
+    MetricSample,
+    counter,
+    gauge,
+)
 from observabilipy.ports import MetricsStoragePort
 from observabilipy.testing.definition_contract import DefinitionContract
 from observabilipy.testing.entries import NOON
@@ -114,6 +124,23 @@ class MetricsStorageContract(DefinitionContract):
             got = await totals_of(storage)
 
             assert got == {"h": {(): HistogramValue((1, 2), (2, 1, 1), 10.0)}}, got
+
+    async def test_the_newest_exemplar_of_a_counter_and_of_each_bucket_is_kept(self) -> None:
+        async with self.opened() as storage:
+            for number, value in enumerate((0.5, 7.0, 1.0)):
+                exemplar = Exemplar({"trace_id": str(number)}, value, NOON + number)
+                observation = HistogramValue.of((1,), [value])
+                await storage.write_samples(
+                    [
+                        MetricSample("a_total", 1, {}, MetricKind.COUNTER, NOON, exemplars=(exemplar,)),
+                        MetricSample("h", observation, {}, MetricKind.HISTOGRAM, NOON, exemplars=(exemplar,)),
+                        counter("a_total"),
+                    ]
+                )
+            got = {family.name: family.series[0].exemplars for family in await families_of(storage)}
+
+            wanted = Exemplar({"trace_id": "2"}, 1.0, NOON + 2), Exemplar({"trace_id": "1"}, 7.0, NOON + 1)
+            assert got == {"a_total": wanted[:1], "h": wanted}, got
 
     async def test_a_gauge_has_the_value_written_last_whatever_its_timestamp(self) -> None:
         async with self.opened() as storage:

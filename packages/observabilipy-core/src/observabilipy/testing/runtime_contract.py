@@ -130,6 +130,20 @@ class RuntimeStorageContract(CommitContract):
             assert one == {"a_total": 2, "max_g": 7, "min_g": 7, "sum_g": 7}, one
             assert none == {"a_total": 2}, none
 
+    async def test_infos_of_several_workers_are_shown_while_these_live(self) -> None:
+        async with self.opened() as storage:
+            family = Family("build", MetricKind.INFO, "B.", aggregate="max")
+            infos = [MetricSample("build", 1, {"version": version}, MetricKind.INFO, NOON) for version in "12"]
+            storage.commit(Batch(_A, 1, gauges=(infos[0],), families=(family,)))
+            storage.commit(Batch(_B, 1, gauges=(infos[1],), families=(family,)))
+            both = [row.labels async for found in storage.totals() for row in found.series]
+            storage.end_worker(_A)
+            storage.maintain()
+            one = [(found.kind, row.labels, row.value) async for found in storage.totals() for row in found.series]
+
+            assert both == [{"version": "1"}, {"version": "2"}], both
+            assert one == [(MetricKind.INFO, {"version": "2"}, 1)], one
+
     async def test_plain_gauges_count_beside_those_of_workers(self) -> None:
         async with self.opened() as storage:
             storage.commit(Batch(_A, 1, gauges=_measured(5), families=_MEASURES))

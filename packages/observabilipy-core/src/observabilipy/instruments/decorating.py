@@ -1,0 +1,86 @@
+"""Decorating: a context manager around each call of a function, whatever kind of function it is."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractContextManager
+from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import Any, ParamSpec, TypeVar, cast
+
+__all__ = ["decorated"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def decorated(function: Callable[_P, _R], around: Callable[[], AbstractContextManager[object]]) -> Callable[_P, _R]:
+    """The function, each call of it inside a context manager of its own; of the same kind as it was.
+
+    An ``async def`` is inside until it returns; a generator, sync or async, from the first value that is asked for
+    until it ends or is closed. What is sent, thrown, returned and raised goes through as it is.
+    """
+    # Any: the checker cannot see what kind of function it is. Each wrapper is one of the same kind, for whoever asks
+    # inspect, as frameworks do.
+    called = cast("Callable[_P, Any]", function)
+    if isasyncgenfunction(function):
+        wrapper: Callable[_P, object] = _async_generator(called, around)
+    elif isgeneratorfunction(function):
+        wrapper = _generator(called, around)
+    elif iscoroutinefunction(function):
+        wrapper = _coroutine(called, around)
+    else:
+        wrapper = _plain(called, around)
+    return cast("Callable[_P, _R]", wraps(function)(wrapper))
+
+
+def _plain(function: Callable[_P, _R], around: Callable[[], AbstractContextManager[object]]) -> Callable[_P, _R]:
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with around():
+            return function(*args, **kwargs)
+
+    return call
+
+
+def _coroutine(
+    function: Callable[_P, Awaitable[_R]], around: Callable[[], AbstractContextManager[object]]
+) -> Callable[_P, Awaitable[_R]]:
+    async def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with around():
+            return await function(*args, **kwargs)
+
+    return call
+
+
+def _generator(
+    function: Callable[_P, Generator[Any, Any, _R]], around: Callable[[], AbstractContextManager[object]]
+) -> Callable[_P, Generator[Any, Any, _R]]:
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> Generator[Any, Any, _R]:
+        with around():
+            return (yield from function(*args, **kwargs))
+
+    return call
+
+
+def _async_generator(
+    function: Callable[_P, AsyncGenerator[Any, Any]], around: Callable[[], AbstractContextManager[object]]
+) -> Callable[_P, AsyncGenerator[Any, Any]]:
+    async def call(*args: _P.args, **kwargs: _P.kwargs) -> AsyncGenerator[Any, Any]:
+        # What `yield from` does for the other kind; PEP 380, "Formal Semantics".
+        with around():
+            source = function(*args, **kwargs)
+            step = source.__anext__()
+            while True:
+                try:
+                    value = await step
+                except StopAsyncIteration:
+                    return
+                try:
+                    sent = yield value
+                except GeneratorExit:
+                    await source.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - whatever is thrown in is the function's to handle
+                    step = source.athrow(error)
+                else:
+                    step = source.asend(sent)
+
+    return call
