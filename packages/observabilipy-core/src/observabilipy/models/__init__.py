@@ -4,14 +4,7 @@ from observabilipy.models.clock import Clock, check_timestamp, from_micros, to_m
 from observabilipy.models.cursor import Cursor, Gap, parse_cursor, resume
 from observabilipy.models.entry import LogEntry
 from observabilipy.models.facts import LevelFacts, LogFacts
-from observabilipy.models.family import (
-    DEFAULT_SERIES_LIMIT,
-    Family,
-    Series,
-    SeriesHistory,
-    SeriesValue,
-    SummaryValue,
-)
+from observabilipy.models.family import DEFAULT_SERIES_LIMIT, Family, SeriesHistory
 from observabilipy.models.histogram import DEFAULT_BUCKETS, HistogramValue, bucket_bounds
 from observabilipy.models.kind import Aggregate, MetricKind
 from observabilipy.models.level import LEVELS, RANKS, level_name, level_of_number, level_rank, name_of_number
@@ -19,6 +12,7 @@ from observabilipy.models.names import OVERFLOW
 from observabilipy.models.policy import LevelRetentionPolicy, RetentionPolicy
 from observabilipy.models.query import LogQuery, Matcher, MetricQuery, Predicate
 from observabilipy.models.sample import Exemplar, MetricSample, counter, gauge, histogram
+from observabilipy.models.series import LabelSets, Series, SeriesColumns, SeriesValue, SummaryValue
 from observabilipy.models.text import storable
 
 __all__ = [
@@ -34,6 +28,7 @@ __all__ = [
     "Family",
     "Gap",
     "HistogramValue",
+    "LabelSets",
     "LevelFacts",
     "LevelRetentionPolicy",
     "LogEntry",
@@ -46,6 +41,7 @@ __all__ = [
     "Predicate",
     "RetentionPolicy",
     "Series",
+    "SeriesColumns",
     "SeriesHistory",
     "SeriesValue",
     "SummaryValue",
