@@ -1,0 +1,203 @@
+"""Snapshots of all totals, at the price of their numbers: who the numbers belong to is remembered between them.
+
+Not safe for threads: the courier's thread alone uses it.
+"""
+
+import dataclasses
+import json
+import math
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import sleep
+from typing import TypeAlias, cast, overload
+
+from observabilipy.models import Exemplar, Family, HistogramValue, LabelSets, SeriesColumns, from_micros
+from observabilipy_sqlite import totals
+from observabilipy_sqlite.families import definitions
+from observabilipy_sqlite.logs import generation
+from observabilipy_sqlite.values import Plain, from_plain, from_stored
+
+__all__ = ["Snapshots", "StoredLabels"]
+
+_ROWS = 4_000
+"""Totals of one statement: two milliseconds without the interpreter's lock, then a quarter of one with it."""
+
+# One row for many totals: SQLite works without the GIL until a row is there, and to get it back after each of 100,000
+# rows would take a busy service minutes. Floats come as rows, because SQLite's spelling of them is not exact.
+_VALUES = """
+SELECT count(*), max(series), group_concat(series),
+    group_concat(CASE typeof(value) WHEN 'real' THEN 'true' WHEN 'null' THEN 'null' ELSE value END)
+FROM (SELECT series, value FROM total WHERE series > ? ORDER BY series LIMIT ?)
+"""
+_FLOATS = "SELECT value FROM total WHERE typeof(value) = 'real' ORDER BY series"
+
+# A series that was deleted and begins anew keeps its id, but not when it was created.
+_MARK = "SELECT count(*), max(created), sum(created & 0xFFFFFFFFFF) FROM series WHERE ended IS NULL"
+
+_Created: TypeAlias = list[float | None]
+
+
+class StoredLabels(LabelSets):
+    """Labels as they are stored, as JSON; they are looked at when a template is made, and hardly ever again."""
+
+    __slots__ = ("texts",)
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__()
+        self.texts = texts
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, str]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, str]]: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, str] | Sequence[Mapping[str, str]]:
+        if isinstance(index, slice):
+            return [json.loads(text) for text in self.texts[index]]
+        return cast("Mapping[str, str]", json.loads(self.texts[index]))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the series of one name and kind are among all totals, by their labels."""
+
+    at: list[int]
+    ids: list[int]
+    labels: StoredLabels
+    created: _Created
+
+
+class Snapshots:
+    """Reads all families, again and again."""
+
+    def __init__(self) -> None:
+        self._known: object = None  # what the places are good for
+        self._places: dict[tuple[str, str], _Place] = {}
+        self._combined: dict[str, StoredLabels] = {}
+
+    def read(self, connection: sqlite3.Connection, now: int) -> list[Family]:
+        """Families that have series, in the order of their names; ``now`` (microseconds) decides which workers live."""
+        ids, values = _totals(connection)
+        known = generation(connection), connection.execute(_MARK).fetchone(), ids
+        if known != self._known:
+            self._places = _places(connection, ids, self._places)
+            self._known = known
+        exemplars = _exemplars(connection)
+        families = []
+        for family in definitions(connection):
+            if family.aggregate == "last":
+                columns = self._last(family, values, exemplars)
+            else:
+                columns = self._living(connection, family, now)
+            if columns is not None and len(columns):
+                families.append(dataclasses.replace(family, series=columns))
+            sleep(0)  # let the event loop have the interpreter
+        return families
+
+    def _last(
+        self, family: Family, values: Sequence[Plain | None], exemplars: Mapping[int, list[Exemplar]]
+    ) -> SeriesColumns | None:
+        place = self._places.get((family.name, family.kind.value))
+        if place is None:
+            return None
+        shown = [_shown(values[at], family.bounds) for at in place.at]
+        return SeriesColumns(place.labels, shown, place.created, _by_place(place.ids, exemplars, family.bounds))
+
+    def _living(self, connection: sqlite3.Connection, family: Family, now: int) -> SeriesColumns:
+        rows = totals.visible(connection, family, now)
+        texts = [labels for _, labels, _, _ in rows]
+        labels = self._combined.get(family.name)
+        if labels is None or labels.texts != texts:
+            labels = self._combined[family.name] = StoredLabels(texts)
+        created: _Created = [from_micros(created) for _, _, created, _ in rows]
+        return SeriesColumns(labels, [value for _, _, _, value in rows], created)
+
+
+def _totals(connection: sqlite3.Connection) -> tuple[list[str], list[Plain | None]]:
+    """All ids, a text for some thousands of them, and all values."""
+    ids: list[str] = []
+    values: list[Plain | None] = []
+    after = -1
+    while True:
+        count, last, some_ids, some_values = connection.execute(_VALUES, (after, _ROWS)).fetchone()
+        if not count:
+            break
+        ids.append(some_ids)
+        values += json.loads(f"[{some_values}]")
+        after = last
+        sleep(0)
+    floats = connection.execute(_FLOATS).fetchall()
+    if floats:
+        rest = iter(floats)
+        values = [next(rest)[0] if value is True else value for value in values]
+    return ids, values
+
+
+def _places(
+    connection: sqlite3.Connection, ids: list[str], before: Mapping[tuple[str, str], _Place]
+) -> dict[tuple[str, str], _Place]:
+    """Where each family's series are; the labels of one that has not changed are the same object as before."""
+    at = {int(series): place for place, series in enumerate(_split(ids))}
+    places: dict[tuple[str, str], _Place] = {}
+    for name, kind in connection.execute("SELECT DISTINCT name, kind FROM series WHERE ended IS NULL").fetchall():
+        rows = [
+            row
+            for row in connection.execute(
+                "SELECT id, labels, created FROM series WHERE name = ? AND kind = ? AND ended IS NULL ORDER BY labels",
+                (name, kind),
+            )
+            if row[0] in at
+        ]
+        texts = [labels for _, labels, _ in rows]
+        known = before.get((name, kind))
+        places[name, kind] = _Place(
+            [at[series] for series, _, _ in rows],
+            [series for series, _, _ in rows],
+            known.labels if known is not None and known.labels.texts == texts else StoredLabels(texts),
+            [from_micros(created) for _, _, created in rows],
+        )
+        sleep(0)
+    return places
+
+
+def _shown(value: Plain | None, bounds: tuple[float, ...]) -> float | HistogramValue:
+    if isinstance(value, int | float):  # the rule, and the cheapest question
+        return value
+    found = math.nan if value is None else from_plain(value)
+    return found.under(bounds) if isinstance(found, HistogramValue) else found
+
+
+def _split(ids: list[str]) -> Iterator[str]:
+    for some in ids:
+        yield from some.split(",")
+
+
+def _exemplars(connection: sqlite3.Connection) -> dict[int, list[Exemplar]]:
+    found: dict[int, list[Exemplar]] = {}
+    for series, labels, value, micros in connection.execute(
+        "SELECT series, labels, value, timestamp FROM exemplar ORDER BY series, bucket"
+    ):
+        number = cast("float", from_stored(value))
+        exemplar = Exemplar(json.loads(labels), number, None if micros is None else from_micros(micros))
+        found.setdefault(series, []).append(exemplar)
+    return found
+
+
+def _by_place(
+    ids: Sequence[int], exemplars: Mapping[int, list[Exemplar]], bounds: tuple[float, ...]
+) -> dict[int, tuple[Exemplar, ...]]:
+    """One of each bucket, lowest first. Of those that newer bounds put into one bucket, any."""
+    if not exemplars:
+        return {}
+    shown = {}
+    for place, series in enumerate(ids):
+        if series in exemplars:
+            buckets = {bisect_left(bounds, exemplar.value): exemplar for exemplar in exemplars[series]}
+            shown[place] = tuple(buckets[bucket] for bucket in sorted(buckets))
+    return shown
