@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import sleep
 from typing import TypeAlias, cast, overload
 
-from observabilipy.models import Exemplar, Family, HistogramValue, LabelSets, SeriesColumns, from_micros
+from observabilipy.models import Exemplar, Family, HistogramValue, LabelSets, MetricKind, SeriesColumns, from_micros
 from observabilipy_sqlite import totals
 from observabilipy_sqlite.families import definitions
 from observabilipy_sqlite.logs import generation
@@ -33,8 +33,9 @@ FROM (SELECT series, value FROM total WHERE series > ? ORDER BY series LIMIT ?)
 """
 _FLOATS = "SELECT value FROM total WHERE typeof(value) = 'real' ORDER BY series"
 
-# A series that was deleted and begins anew keeps its id, but not when it was created.
-_MARK = "SELECT count(*), max(created), sum(created & 0xFFFFFFFFFF) FROM series WHERE ended IS NULL"
+# Changes when a series begins, ends, or begins anew under its old id: then it was created at another time.
+_MARK = "SELECT count(*), max(id), sum(id), max(created), sum(created & 0xFFFFFFFFFF) FROM series WHERE ended IS NULL"
+_MARKS = _MARK.replace("SELECT", "SELECT name, kind,") + " GROUP BY name, kind"
 
 _Created: TypeAlias = list[float | None]
 
@@ -56,7 +57,8 @@ class StoredLabels(LabelSets):
 
     def __getitem__(self, index: int | slice) -> Mapping[str, str] | Sequence[Mapping[str, str]]:
         if isinstance(index, slice):
-            return [json.loads(text) for text in self.texts[index]]
+            found: list[Mapping[str, str]] = json.loads(f"[{','.join(self.texts[index])}]")
+            return found
         return cast("Mapping[str, str]", json.loads(self.texts[index]))
 
     def __len__(self) -> int:
@@ -67,6 +69,7 @@ class StoredLabels(LabelSets):
 class _Place:
     """Where the series of one name and kind are among all totals, by their labels."""
 
+    mark: object
     at: list[int]
     ids: list[int]
     labels: StoredLabels
@@ -106,7 +109,10 @@ class Snapshots:
         place = self._places.get((family.name, family.kind.value))
         if place is None:
             return None
-        shown = [_shown(values[at], family.bounds) for at in place.at]
+        found: list[object] = [values[at] for at in place.at]
+        if family.kind is MetricKind.HISTOGRAM or None in found:
+            found = [_shown(cast("Plain | None", value), family.bounds) for value in found]
+        shown = cast("list[float | HistogramValue]", found)
         return SeriesColumns(place.labels, shown, place.created, _by_place(place.ids, exemplars, family.bounds))
 
     def _living(self, connection: sqlite3.Connection, family: Family, now: int) -> SeriesColumns:
@@ -142,40 +148,36 @@ def _totals(connection: sqlite3.Connection) -> tuple[list[str], list[Plain | Non
 def _places(
     connection: sqlite3.Connection, ids: list[str], before: Mapping[tuple[str, str], _Place]
 ) -> dict[tuple[str, str], _Place]:
-    """Where each family's series are; the labels of one that has not changed are the same object as before."""
+    """Where each family's series are; what is known of a family that has not changed stays the same object."""
     at = {int(series): place for place, series in enumerate(_split(ids))}
     places: dict[tuple[str, str], _Place] = {}
-    for name, kind in connection.execute("SELECT DISTINCT name, kind FROM series WHERE ended IS NULL").fetchall():
-        rows = [
-            row
-            for row in connection.execute(
-                "SELECT id, labels, created FROM series WHERE name = ? AND kind = ? AND ended IS NULL ORDER BY labels",
-                (name, kind),
-            )
-            if row[0] in at
-        ]
-        texts = [labels for _, labels, _ in rows]
-        known = before.get((name, kind))
-        places[name, kind] = _Place(
-            [at[series] for series, _, _ in rows],
-            [series for series, _, _ in rows],
-            known.labels if known is not None and known.labels.texts == texts else StoredLabels(texts),
-            [from_micros(created) for _, _, created in rows],
-        )
+    for name, kind, *mark in connection.execute(_MARKS).fetchall():
+        place = before.get((name, kind))
+        if place is None or place.mark != mark:
+            place = _place(connection, name, kind, mark)
+        places[name, kind] = dataclasses.replace(place, at=[at[series] for series in place.ids])
         sleep(0)
     return places
 
 
-def _shown(value: Plain | None, bounds: tuple[float, ...]) -> float | HistogramValue:
-    if isinstance(value, int | float):  # the rule, and the cheapest question
-        return value
-    found = math.nan if value is None else from_plain(value)
-    return found.under(bounds) if isinstance(found, HistogramValue) else found
+def _place(connection: sqlite3.Connection, name: str, kind: str, mark: object) -> _Place:
+    rows = connection.execute(
+        "SELECT id, labels, created FROM series WHERE name = ? AND kind = ? AND ended IS NULL"
+        " AND EXISTS (SELECT 1 FROM total WHERE series = series.id) ORDER BY labels",
+        (name, kind),
+    ).fetchall()
+    labels = StoredLabels([text for _, text, _ in rows])
+    return _Place(mark, [], [series for series, _, _ in rows], labels, [from_micros(created) for _, _, created in rows])
 
 
 def _split(ids: list[str]) -> Iterator[str]:
     for some in ids:
         yield from some.split(",")
+
+
+def _shown(value: Plain | None, bounds: tuple[float, ...]) -> float | HistogramValue:
+    found = math.nan if value is None else from_plain(value)
+    return found.under(bounds) if isinstance(found, HistogramValue) else found
 
 
 def _exemplars(connection: sqlite3.Connection) -> dict[int, list[Exemplar]]:

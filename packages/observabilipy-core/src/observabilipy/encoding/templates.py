@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal, TypeAlias, TypeGuard, cast
+from typing import Literal, TypeAlias, TypeGuard, TypeVar, cast
 
 from observabilipy.encoding import openmetrics, prometheus_text
 from observabilipy.encoding.label_texts import are_plain, label_texts
@@ -19,6 +19,8 @@ from observabilipy.encoding.sample_line import encoded, number, with_bound
 from observabilipy.models import Exemplar, Family, HistogramValue, LabelSets, MetricKind, SeriesColumns, SeriesValue
 
 __all__ = ["MAX_BYTES", "PIECE_LINES", "SLOW_ROWS", "TEMPLATES", "Templates"]
+
+T = TypeVar("T")
 
 PIECE_LINES = 1_024
 """Lines of a piece, about; a series of a histogram is never torn."""
@@ -141,7 +143,7 @@ class _Piece:
     def filled(self, labels: LabelSets, shape: _Shape, numbers: _Numbers, whole: bool) -> bytes:
         template, takes_whole = self._made
         if not template or (takes_whole and not whole):
-            texts = label_texts([labels[place] for place in self.places], self._names)
+            texts = label_texts(_picked(labels, self.places), self._names)
             template, takes_whole = self._made = shape.template(texts, whole), whole
         if not takes_whole:
             numbers = [b"%d" % number if isinstance(number, int) else number for number in numbers]
@@ -175,7 +177,7 @@ def _pieces(labels: LabelSets, shape: _Shape) -> Iterator[_Piece]:
     names = tuple(labels[0]) if labels else ()
     seen: set[frozenset[tuple[str, str]]] | None = None  # only if there is a reason to look
     for start in range(0, len(labels), step):
-        rows = [labels[place] for place in range(start, min(start + step, len(labels)))]
+        rows = labels[start : start + step]
         places: Sequence[int] = range(start, start + len(rows))
         plain = are_plain(rows, names)
         if seen is None and not plain:
@@ -192,10 +194,10 @@ def _identity(row: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset((name, value) for name, value in row.items() if value)
 
 
-def _picked(values: Sequence[SeriesValue], places: Sequence[int]) -> Sequence[SeriesValue]:
+def _picked(column: Sequence[T], places: Sequence[int]) -> Sequence[T]:
     if isinstance(places, range):
-        return values[places.start : places.stop]
-    return [values[place] for place in places]
+        return column[places.start : places.stop]
+    return [column[place] for place in places]
 
 
 def _singles(values: Sequence[SeriesValue], rising: bool) -> tuple[_Numbers, bool] | None:
