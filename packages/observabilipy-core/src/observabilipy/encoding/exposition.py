@@ -63,23 +63,17 @@ async def encode_metrics(
         InvalidValue: the format is neither of the two.
     """
     _check_format(format)
-    wire = _Wire(format, on_clash)
+    wire = _Wire(format, created, on_clash)
     samples: list[MetricSample] = []
     async for item in source:
         if isinstance(item, MetricSample):
             samples.append(item)
         else:
-            for piece in _pieces(item, format, created):
-                if not wire.add(item, piece):
-                    break
-                if wire.size >= _CHUNK_BYTES:
-                    yield wire.taken()
+            for chunk in wire.add(item):
+                yield chunk
     for family in add_up(samples):
-        for piece in _pieces(family, format, created):
-            if not wire.add(family, piece):
-                break
-            if wire.size >= _CHUNK_BYTES:
-                yield wire.taken()
+        for chunk in wire.add(family):
+            yield chunk
     if last := wire.taken() + (b"# EOF\n" if format == "openmetrics" else b""):
         yield last
 
@@ -119,31 +113,33 @@ def _written(family: Family, format: Format, created: bool) -> Iterator[bytes]: 
 class _Wire:
     """What one body already holds: the names that are claimed, and the bytes that wait to be sent."""
 
-    def __init__(self, format: Format, on_clash: Callable[[str], None] | None) -> None:  # noqa: A002
+    def __init__(self, format: Format, created: bool, on_clash: Callable[[str], None] | None) -> None:  # noqa: A002
         self._format = format
+        self._created = created
         self._on_clash = on_clash
         self._owners: dict[str, Family] = {}
-        self._last: Family | None = None
         self._waiting: list[bytes] = []
-        self.size = 0
+        self._size = 0
 
-    def add(self, family: Family, piece: bytes) -> bool:
-        """Append a piece of a family; False when the family clashes with an earlier one."""
-        if family is not self._last:
-            names = _claimed_names(family, self._format)
-            if clashing := names & self._owners.keys():
-                self._report(family, min(clashing))
-                return False
-            self._owners |= dict.fromkeys(names, family)
-            self._last = family
-        self._waiting.append(piece)
-        self.size += len(piece)
-        return True
+    def add(self, family: Family) -> Iterator[bytes]:
+        """Append a family unless it clashes; gives the chunks that are full."""
+        names: frozenset[str] | None = None  # claimed with the first piece: what has no samples claims nothing
+        for piece in _pieces(family, self._format, self._created):
+            if names is None:
+                names = _claimed_names(family, self._format)
+                if clashing := names & self._owners.keys():
+                    self._report(family, min(clashing))
+                    return
+                self._owners |= dict.fromkeys(names, family)
+            self._waiting.append(piece)
+            self._size += len(piece)
+            if self._size >= _CHUNK_BYTES:
+                yield self.taken()
 
     def taken(self) -> bytes:
         """All that waits, once."""
         chunk = b"".join(self._waiting)
-        self._waiting, self.size = [], 0
+        self._waiting, self._size = [], 0
         return chunk
 
     def _report(self, family: Family, name: str) -> None:
