@@ -1,4 +1,4 @@
-"""A worker that counts until it is told to end, and forks one that does the same: ``python counting_worker.py FILE``."""
+"""A worker that counts until it is told to end, and forks one that does the same. Its argument is the file."""
 
 import os
 import sys

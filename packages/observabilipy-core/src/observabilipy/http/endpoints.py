@@ -15,6 +15,7 @@ from observabilipy.http.logs import Logs
 from observabilipy.http.message import Headers, Request, Response, single_chunk
 from observabilipy.http.metrics import metrics_response
 from observabilipy.http.problems import Problem, Refused
+from observabilipy.http.shared import Renderings
 from observabilipy.http.stream import Pause, asleep
 from observabilipy.models import Clock
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
@@ -88,6 +89,7 @@ class Endpoints:
         metrics_guard = logs_guard if metrics_auth is None else access_guard(metrics_auth, environ, self._on_error)
         self._flush = None if flush is None else Flush(flush, self._on_error)
         self._sleep = sleep or asleep
+        self._renderings = Renderings()
         self._logs = Logs(
             storage,
             limits or Limits(),
@@ -154,7 +156,7 @@ class Endpoints:
         return await answer(request, pause)
 
     async def _metrics(self, request: Request, _pause: Pause) -> Response:
-        return await metrics_response(self._storage, request, self._flushed, self._on_clash)
+        return await metrics_response(self._storage, request, self._flushed, self._renderings, self._on_clash)
 
     async def _flushed(self) -> None:
         if self._flush is not None:

@@ -4,11 +4,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from urllib.parse import unquote_to_bytes
 
 from observabilipy.encoding import openmetrics, prometheus_text
-from observabilipy.encoding.exposition import CONTENT_TYPES, encode_metrics
+from observabilipy.encoding.exposition import CONTENT_TYPES, Format, encode_metrics
 from observabilipy.errors import InvalidValue
 from observabilipy.http.message import Request, Response
 from observabilipy.http.negotiation import accepts_gzip, preferred_format
 from observabilipy.http.query_string import decoded, split_query
+from observabilipy.http.shared import Renderings
 from observabilipy.http.stream import begun, close, gzipped
 from observabilipy.models import Family
 from observabilipy.models.names import check_metric_name
@@ -23,6 +24,7 @@ async def metrics_response(
     storage: MetricsStoragePort,
     request: Request,
     flushed: Callable[[], Awaitable[None]],
+    renderings: Renderings,
     on_clash: Callable[[str], None] | None = None,
 ) -> Response:
     """Answer a scrape, with what was flushed when its parameters were understood.
@@ -36,14 +38,36 @@ async def metrics_response(
     """
     names = _asked_names(request.query)
     format_ = preferred_format(request.values(b"accept"))
+    zipped = accepts_gzip(request.values(b"accept-encoding"))
     await flushed()
-    families = _families(storage, names)
-    body = await begun(encode_metrics(families, format_, on_clash=on_clash), families, request.peer)
+
+    def rendering() -> AsyncGenerator[bytes, None]:
+        return _rendering(storage, names, format_, zipped, on_clash)
+
+    chunks = renderings.chunks((names, format_, zipped), rendering)
+    body = await begun(chunks, chunks, request.peer)
     headers = [(b"content-type", CONTENT_TYPES[format_].encode()), (b"vary", b"Accept, Accept-Encoding")]
-    if accepts_gzip(request.values(b"accept-encoding")):
-        body = await begun(gzipped(body), body, request.peer)
+    if zipped:
         headers.append((b"content-encoding", b"gzip"))
     return Response(200, tuple(headers), body)
+
+
+async def _rendering(
+    storage: MetricsStoragePort,
+    names: frozenset[str],
+    format: Format,  # noqa: A002 - the word of the formats
+    zipped: bool,
+    on_clash: Callable[[str], None] | None,
+) -> AsyncGenerator[bytes, None]:
+    families = _families(storage, names)
+    chunks = encode_metrics(families, format, on_clash=on_clash)
+    body = gzipped(chunks) if zipped else chunks
+    try:
+        async for chunk in body:
+            yield chunk
+    finally:
+        for part in (body, chunks, families):
+            await close(part)
 
 
 def _asked_names(query: bytes) -> frozenset[str]:
