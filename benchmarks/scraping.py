@@ -200,11 +200,13 @@ async def late(application: Any, headers: list[tuple[bytes, bytes]], scrapes: in
             turns.append(time.thread_time() - spent)
 
     ticking = asyncio.create_task(tick())
+    await asyncio.sleep(5 * TICK)
     for _ in range(scrapes):
         if application is None:
             await asyncio.sleep(0.1)
         else:
             await answered(application, headers)
+    await asyncio.sleep(5 * TICK)
     done.set()
     await ticking
     return max(lateness) * 1e3, max(turns) * 1e3
@@ -226,10 +228,12 @@ async def answered(application: Any, headers: list[tuple[bytes, bytes]]) -> None
         "client": None,
         "server": None,
     }
-    waits = asyncio.Event()
+    unread = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> MutableMapping[str, Any]:
-        await waits.wait()
+        if unread:
+            return unread.pop()
+        await asyncio.Event().wait()  # the client stays
         return {"type": "http.disconnect"}
 
     async def send(message: MutableMapping[str, Any]) -> None:
@@ -250,6 +254,7 @@ def holding(directory: Path) -> None:
     memory = Observability(storage, auth="public", handle_sigterm=False)
     file = Observability(f"sqlite:///{path}", auth="public", handle_sigterm=False)
     zipped = [(b"accept-encoding", b"gzip")]
+    print("\n100,000 lines in an event loop")
     runs: dict[str, tuple[Any, list[tuple[bytes, bytes]], int]] = {
         "control: idle": (None, [], 5),
         "ours, memory": (ObservabilityApp(memory), [], 5),
@@ -259,17 +264,23 @@ def holding(directory: Path) -> None:
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     with asyncio.Runner() as runner:
+        for name, (application, headers, _) in runs.items():  # cold
+            first = runner.run(late(application, headers, 1))
+            print(f"{name}, the first of all: {first[0]:.2f} ms late, {first[1]:.2f} ms of CPU of the loop")
         for _ in range(ROUNDS):
             for name, (application, headers, scrapes) in runs.items():
                 found[name].append(runner.run(late(application, headers, scrapes)))
-    title = "100,000 lines in an event loop: the latest of all ticks"
-    print(f"\n{title:60}{'ms':>9}{'of them CPU of the loop':>26}")
-    for name, rounds in found.items():
-        latest, held = (statistics.median(column) for column in zip(*rounds, strict=True))
-        print(f"{name:60}{latest:9.2f}{held:26.2f}")
-    for name in ("ours, memory", "ours, memory, gzipped", "ours, SQLite"):
-        most = statistics.median(ms for ms, _ in found[name])
-        print(f"{name}: the loop was held for {most:.2f} ms, at most 5: {'met' if most <= 5 else 'MISSED'}")
+    title = "later scrapes: the latest of all ticks"
+    print(f"{title:60}{'ms late':>9}{'CPU of the loop':>18}")
+    medians = {
+        name: [statistics.median(column) for column in zip(*rounds, strict=True)] for name, rounds in found.items()
+    }
+    for name, (latest, held) in medians.items():
+        print(f"{name:60}{latest:9.2f}{held:18.2f}")
+    for name in runs:
+        if name.startswith("ours"):
+            more = medians[name][0] - medians["control: idle"][0]
+            print(f"{name}: {more:.2f} ms later than the control, at most 5: {'met' if more <= 5 else 'MISSED'}")
     memory.close()
     file.close()
 

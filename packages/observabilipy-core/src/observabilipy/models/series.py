@@ -42,12 +42,17 @@ class LabelSets(Sequence[Mapping[str, str]]):
 
     A store gives the same object for as long as the series are the same, so that what an encoder made of them once can
     be used again. A store that would rather not keep them overrides ``__getitem__`` and ``__len__``.
+
+    Args:
+        sets: a sequence that is not changed any more, or only grows.
+        count: how many of them, from the first one on; all that there are now if left out.
     """
 
-    __slots__ = ("__weakref__", "_sets")
+    __slots__ = ("__weakref__", "_count", "_sets")
 
-    def __init__(self, sets: Sequence[Mapping[str, str]] = ()) -> None:
+    def __init__(self, sets: Sequence[Mapping[str, str]] = (), count: int | None = None) -> None:
         self._sets = sets
+        self._count = len(sets) if count is None else count
 
     @overload
     def __getitem__(self, index: int) -> Mapping[str, str]: ...
@@ -56,10 +61,13 @@ class LabelSets(Sequence[Mapping[str, str]]):
     def __getitem__(self, index: slice) -> Sequence[Mapping[str, str]]: ...
 
     def __getitem__(self, index: int | slice) -> Mapping[str, str] | Sequence[Mapping[str, str]]:
-        return self._sets[index]
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self._count)
+            return self._sets[start:stop:step] if step > 0 else [self._sets[at] for at in range(start, stop, step)]
+        return self._sets[range(self._count)[index]]
 
     def __len__(self) -> int:
-        return len(self._sets)
+        return self._count
 
 
 class SeriesColumns(Sequence[Series]):

@@ -29,6 +29,7 @@ class FamilyRows:
     within: dict[LabelsKey, SeriesRow] = field(default_factory=dict)
     overflow: dict[LabelsKey, SeriesRow] = field(default_factory=dict)
     _rows: list[SeriesRow] = field(default_factory=list)
+    _sets: list[dict[str, str]] = field(default_factory=list)
     _values: list[SeriesValue] = field(default_factory=list)
     _created: list[float] = field(default_factory=list)
     _exemplars: dict[int, tuple[Exemplar, ...]] = field(default_factory=dict)
@@ -65,14 +66,14 @@ class FamilyRows:
         gone = {(self.overflow if takes_overflow(key) else self.within).pop(key).place for key in keys}
         if gone:
             kept = [row for row in self._rows if row.place not in gone]
-            self._rows, self._values, self._created, self._exemplars = [], [], [], {}
+            self._rows, self._sets, self._values, self._created, self._exemplars = [], [], [], [], {}
             for row in kept:
                 self._append(row)
 
     def columns(self) -> SeriesColumns:
         """What there is now."""
         if self._labels is None:
-            self._labels = LabelSets(tuple([row.labels for row in self._rows]))
+            self._labels = LabelSets(self._sets, len(self._sets))
         # Created never changes, and a list that grows behind these columns holds what they have at its beginning.
         return SeriesColumns(self._labels, self._values.copy(), self._created, self._exemplars.copy())
 
@@ -83,13 +84,14 @@ class FamilyRows:
         found = [row.gauge(aggregate, living) for row in self._rows]
         places = [place for place, value in enumerate(found) if value is not None]
         if self._shown is None or self._shown[0] != places:
-            self._shown = places, LabelSets(tuple([self._rows[place].labels for place in places]))
+            self._shown = places, LabelSets([self._sets[place] for place in places])
         values = [value for value in found if value is not None]
         return SeriesColumns(self._shown[1], values, [self._created[place] for place in places])
 
     def _append(self, row: SeriesRow) -> None:
         row.place = len(self._rows)
         self._rows.append(row)
+        self._sets.append(row.labels)
         self._values.append(row.total)
         self._created.append(row.created)
         if row.exemplars:
