@@ -24,6 +24,12 @@ __all__ = ["Snapshots", "StoredLabels"]
 _ROWS = 4_000
 """Totals of one statement: two milliseconds without the interpreter's lock, then a quarter of one with it."""
 
+_TURN = 0.0002
+"""Seconds without the interpreter's lock after each half a millisecond with it. To let go of it for no time hands it to
+nobody: who waits for it gets it after five milliseconds, and an event loop would be late by as much."""
+
+_SERIES_A_TURN, _SERIES_A_FAMILY = 2_000, 20  # a family takes as long as so many series
+
 # One row for many totals: SQLite works without the GIL until a row is there, and to get it back after each of 100,000
 # rows would take a busy service minutes. Floats come as rows, because SQLite's spelling of them is not exact.
 _VALUES = """
@@ -80,6 +86,7 @@ class Snapshots:
     """Reads all families, again and again."""
 
     def __init__(self) -> None:
+        self._generation = ""
         self._known: object = None  # what the places are good for
         self._places: dict[tuple[str, str], _Place] = {}
         self._combined: dict[str, StoredLabels] = {}
@@ -87,12 +94,15 @@ class Snapshots:
     def read(self, connection: sqlite3.Connection, now: int) -> list[Family]:
         """Families that have series, in the order of their names; ``now`` (microseconds) decides which workers live."""
         ids, values = _totals(connection)
-        known = generation(connection), connection.execute(_MARK).fetchone(), ids
+        if (of_file := generation(connection)) != self._generation:  # another file, whose ids are others
+            self._generation, self._known, self._places = of_file, None, {}
+        known = connection.execute(_MARK).fetchone(), ids
         if known != self._known:
             self._places = _places(connection, ids, self._places)
             self._known = known
         exemplars = _exemplars(connection)
         families = []
+        work = 0
         for family in definitions(connection):
             if family.aggregate == "last":
                 columns = self._last(family, values, exemplars)
@@ -100,7 +110,10 @@ class Snapshots:
                 columns = self._living(connection, family, now)
             if columns is not None and len(columns):
                 families.append(dataclasses.replace(family, series=columns))
-            sleep(0)  # let the event loop have the interpreter
+            work += _SERIES_A_FAMILY + (0 if columns is None else len(columns))
+            if work > _SERIES_A_TURN:
+                sleep(_TURN)
+                work = 0
         return families
 
     def _last(
@@ -137,7 +150,8 @@ def _totals(connection: sqlite3.Connection) -> tuple[list[str], list[Plain | Non
         ids.append(some_ids)
         values += json.loads(f"[{some_values}]")
         after = last
-        sleep(0)
+        if count == _ROWS:
+            sleep(_TURN)
     floats = connection.execute(_FLOATS).fetchall()
     if floats:
         rest = iter(floats)
@@ -151,12 +165,16 @@ def _places(
     """Where each family's series are; what is known of a family that has not changed stays the same object."""
     at = {int(series): place for place, series in enumerate(_split(ids))}
     places: dict[tuple[str, str], _Place] = {}
+    work = 0
     for name, kind, *mark in connection.execute(_MARKS).fetchall():
         place = before.get((name, kind))
         if place is None or place.mark != mark:
             place = _place(connection, name, kind, mark)
         places[name, kind] = dataclasses.replace(place, at=[at[series] for series in place.ids])
-        sleep(0)
+        work += _SERIES_A_FAMILY + len(place.ids)
+        if work > _SERIES_A_TURN:
+            sleep(_TURN)
+            work = 0
     return places
 
 
