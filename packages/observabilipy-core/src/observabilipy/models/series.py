@@ -73,8 +73,8 @@ class LabelSets(Sequence[Mapping[str, str]]):
 class SeriesColumns(Sequence[Series]):
     """The series of a family as a store has them: column by column, each row made when somebody looks at it.
 
-    It compares and reads like the tuple of these series. Making 100,000 rows takes a tenth of a second, the columns a
-    millisecond; encoders work on the columns. The store answers for the values: they are not checked again.
+    It compares and reads like the tuple of these series. Making 100,000 rows takes 0.17 seconds, the columns two
+    milliseconds; encoders work on the columns. The store answers for the values: they are not checked again.
 
     Args:
         labels: of each series.
