@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from observabilipy.encoding.exposition import Format, encode_metrics
+from observabilipy.encoding.exposition import Format, encode_family, encode_metrics
 from observabilipy.errors import InvalidValue
 from observabilipy.models import (
     Exemplar,
@@ -53,18 +53,16 @@ async def test_without_families_only_openmetrics_says_anything() -> None:
     assert [await body_of(), await body_of(wire="openmetrics")] == [(b"", []), (b"# EOF\n", [])]
 
 
-async def test_chunks_hold_whole_families() -> None:
-    rows = tuple(Series({"row": str(number)}, number) for number in range(2_000))
-    families = [Family(name, MetricKind.GAUGE, series=rows) for name in "abc"]
+async def test_a_large_family_comes_in_several_chunks() -> None:
+    rows = tuple(Series({"row": str(number)}, number) for number in range(6_000))
+    family = Family("a", MetricKind.GAUGE, "A.", series=rows)
 
-    chunks = [chunk async for chunk in encode_metrics(families_of(*families, named("d")))]
+    chunks = [chunk async for chunk in encode_metrics(families_of(family, named("b")))]
 
-    assert [chunk.split(b"\n", 1)[0] for chunk in chunks] == [
-        b"# TYPE a gauge",
-        b"# TYPE b gauge",
-        b"# TYPE c gauge",
-        b"# TYPE d gauge",
-    ]
+    assert (b"".join(chunks), sorted({len(chunk) // 32_768 for chunk in chunks})) == (
+        encode_family(family) + encode_family(named("b")),
+        [0, 1],
+    )
 
 
 async def test_bare_samples_are_added_up() -> None:

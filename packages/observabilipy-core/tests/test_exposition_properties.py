@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 
 import pytest
@@ -15,7 +15,17 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pro
 from prometheus_client.samples import Sample
 
 from observabilipy.encoding.exposition import Format, encode_family, encode_metrics
-from observabilipy.models import Exemplar, Family, HistogramValue, MetricKind, Series, SeriesValue, SummaryValue
+from observabilipy.models import (
+    Exemplar,
+    Family,
+    HistogramValue,
+    LabelSets,
+    MetricKind,
+    Series,
+    SeriesColumns,
+    SeriesValue,
+    SummaryValue,
+)
 
 pytestmark = pytest.mark.properties
 
@@ -25,7 +35,7 @@ Facts = tuple[str, str, str, str, dict[Labels, object]]
 
 TEXT = st.text(st.one_of(st.sampled_from('"\\\n\r%{}#, =\0\x85\u2028'), st.characters(codec="utf-8")), max_size=12)
 FLOATS = st.one_of(st.floats(), st.sampled_from([-0.0, 5e-324, math.inf, -math.inf, math.nan]))
-NUMBERS = st.one_of(FLOATS, st.integers(-(2**70), 2**70))
+NUMBERS = st.one_of(FLOATS, st.integers(-(2**70), 2**70), st.sampled_from([2**53 + 1, -(2**63), int(1.7e308)]))
 POSITIVE = st.one_of(st.floats(0), st.integers(0, 2**70))
 COUNTS = st.integers(0, 2**62)
 TIMES = st.integers(0, 10**16).map(lambda micros: micros / 1_000_000)
@@ -42,7 +52,7 @@ EXEMPLARS = st.builds(
 @st.composite
 def histograms(draw: st.DrawFn, *, lowest: float | None, sums: st.SearchStrategy[float]) -> HistogramValue:
     finite = st.floats(lowest, allow_nan=False, allow_infinity=False)
-    bounds = sorted(draw(st.sets(finite, min_size=1, max_size=5)))
+    bounds = sorted(draw(st.sets(finite, max_size=5)))
     counts = draw(st.lists(COUNTS, min_size=len(bounds) + 1, max_size=len(bounds) + 1))
     return HistogramValue(tuple(bounds), tuple(counts), draw(sums))
 
@@ -99,7 +109,18 @@ def families(draw: st.DrawFn, values: Mapping[MetricKind, st.SearchStrategy[Seri
         st.lists(EXEMPLARS, max_size=3).map(tuple),
     )
     series = draw(st.lists(rows, min_size=1, max_size=4, unique_by=lambda row: identity(row.labels)))
-    return Family(name + ("_total" if kind is MetricKind.COUNTER else ""), kind, draw(TEXT), unit, tuple(series))
+    rows_or_columns = columns(series) if draw(st.booleans()) else tuple(series)
+    return Family(name + ("_total" if kind is MetricKind.COUNTER else ""), kind, draw(TEXT), unit, rows_or_columns)
+
+
+def columns(series: Sequence[Series]) -> SeriesColumns:
+    """The same series as a store gives them, which are written from templates."""
+    return SeriesColumns(
+        LabelSets([row.labels for row in series]),
+        [row.value for row in series],
+        [row.created for row in series],
+        {place: row.exemplars for place, row in enumerate(series) if row.exemplars},
+    )
 
 
 @given(families(ALLOWED))

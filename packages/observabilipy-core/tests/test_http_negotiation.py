@@ -16,6 +16,11 @@ PROMETHEUS_3 = (
     "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
     "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
 )
+PROMETHEUS_3_UTF_8 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
 PROMETHEUS_TEXT_FIRST = "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.8,*/*;q=0.1"
 
 
@@ -28,6 +33,7 @@ PROMETHEUS_TEXT_FIRST = "text/plain;version=0.0.4;q=0.9,application/openmetrics-
         pytest.param(["text/html,application/xhtml+xml,*/*;q=0.8"], "prometheus", id="browser"),
         pytest.param([PROMETHEUS_2], "openmetrics", id="prometheus-2"),
         pytest.param([PROMETHEUS_3], "openmetrics", id="prometheus-3"),
+        pytest.param([PROMETHEUS_3_UTF_8], "openmetrics", id="prometheus-3-with-any-name"),
         pytest.param([PROMETHEUS_TEXT_FIRST], "prometheus", id="prometheus-that-prefers-text"),
         pytest.param([OPENMETRICS], "openmetrics", id="named"),
         pytest.param([OPENMETRICS.upper()], "openmetrics", id="in-capitals"),

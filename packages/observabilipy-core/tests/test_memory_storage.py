@@ -123,12 +123,12 @@ async def test_a_moment_sampled_twice_is_there_once() -> None:
     assert (history.points, await storage.count_samples()) == (((10, 2),), 1)
 
 
-async def test_series_come_in_the_order_of_their_labels() -> None:
+async def test_series_come_in_the_order_in_which_they_began() -> None:
     storage = InMemoryMetricsStorage()
     await storage.write_samples([counter("a_total", labels={"x": x}) for x in "cab"])
 
     (family,) = [family async for family in storage.totals()]
-    assert [series.labels["x"] for series in family.series] == ["a", "b", "c"]
+    assert [series.labels["x"] for series in family.series] == ["c", "a", "b"]
 
 
 async def test_the_newest_exemplar_of_each_bucket_is_kept() -> None:

@@ -130,9 +130,10 @@ def test_a_histogram_reports_its_own_value() -> None:
         sample(kind="histogram", value=5)
 
 
-def test_a_histogram_reports_a_finite_sum() -> None:
-    with refused("the observations of a histogram must add up to a finite sum, got inf"):
-        histogram("a", HistogramValue((1,), (0, 1), math.inf))
+@pytest.mark.parametrize("total", [math.inf, math.nan])
+def test_a_histogram_reports_a_finite_sum(total: float) -> None:
+    with refused(f"the observations of a histogram must add up to a finite sum, got {total}"):
+        histogram("a", HistogramValue((1,), (0, 1), total))
 
 
 def test_a_foreign_kind_is_not_reported() -> None:
@@ -235,7 +236,7 @@ def test_counts_are_whole(counts: tuple[int, ...]) -> None:
         HistogramValue((1,), counts, 0)
 
 
-@pytest.mark.parametrize("total", [math.nan, "5", True])
+@pytest.mark.parametrize("total", [None, "5", True])
 def test_a_sum_is_a_number(total: Any) -> None:
     with refused(f"the sum of a histogram must be a number, got {total!r}"):
         HistogramValue((1,), (0, 0), total)

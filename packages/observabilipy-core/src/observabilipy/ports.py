@@ -111,6 +111,8 @@ class MetricsStoragePort(Protocol):
         """Families in the order of their names, from one consistent snapshot: those named, or all.
 
         Only families with a series are given. Totals of integers are exact up to 2**63; beyond that they are floats.
+        The series may be ``SeriesColumns``, which makes scrapes far cheaper; then the ``LabelSets`` are the same object
+        for as long as the family's series are.
         """
         ...
 

@@ -5,10 +5,12 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from observabilipy.models import DEFAULT_SERIES_LIMIT, Family, HistogramValue, MetricKind, MetricSample
+from observabilipy.models import DEFAULT_SERIES_LIMIT, Aggregate, Family, HistogramValue, MetricKind, MetricSample
 from observabilipy.models.totals import placeholder_help
 
-__all__ = ["definition", "family_of", "register"]
+__all__ = ["definition", "definitions", "family_of", "register"]
+
+_DEFINITIONS = "SELECT name, kind, help, unit, aggregate, bounds, series_limit FROM family"
 
 
 def register(connection: sqlite3.Connection, families: Sequence[Family]) -> list[str]:
@@ -43,12 +45,17 @@ def register(connection: sqlite3.Connection, families: Sequence[Family]) -> list
 
 def definition(connection: sqlite3.Connection, name: str) -> Family | None:
     """The family of this name, without series."""
-    found = connection.execute(
-        "SELECT name, kind, help, unit, aggregate, bounds, series_limit FROM family WHERE name = ?", (name,)
-    ).fetchone()
-    if found is None:
-        return None
-    name, kind, text, unit, aggregate, bounds, limit = found
+    found = connection.execute(f"{_DEFINITIONS} WHERE name = ?", (name,)).fetchone()
+    return None if found is None else _defined(found)
+
+
+def definitions(connection: sqlite3.Connection) -> list[Family]:
+    """All families, without series, in the order of their names."""
+    return [_defined(found) for found in connection.execute(f"{_DEFINITIONS} ORDER BY name")]
+
+
+def _defined(row: tuple[str, str, str, str, Aggregate, str, int]) -> Family:
+    name, kind, text, unit, aggregate, bounds, limit = row
     return Family(
         name,
         MetricKind(kind),

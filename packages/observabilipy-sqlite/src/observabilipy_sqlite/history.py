@@ -93,4 +93,5 @@ def sweep(connection: sqlite3.Connection) -> None:
     """Forget series that ended before the oldest frame: nothing mentions them any more."""
     connection.execute(
         "DELETE FROM series WHERE ended < (SELECT coalesce(min(timestamp), 9223372036854775807) FROM history)"
+        " AND id < (SELECT max(id) FROM series)"  # an id is never used again: snapshots remember whose it is
     )

@@ -33,6 +33,7 @@ from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.pages import Span
 from observabilipy_sqlite.schema import Synchronous
 from observabilipy_sqlite.sealing import seal
+from observabilipy_sqlite.snapshot import Snapshots
 
 __all__ = ["DEFAULT_MAX_BYTES", "SQLiteStorage"]
 
@@ -82,6 +83,7 @@ class SQLiteStorage:
         self._async_database = Database(file, synchronous)
         self._courier = Courier(self._async_database)
         self._deletion = Deletion(self._async_database)
+        self._snapshots = Snapshots()  # used by the courier's thread
 
     @property
     def path(self) -> Path:
@@ -173,8 +175,11 @@ class SQLiteStorage:
 
     async def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
         """Families that have series, in the order of their names, from one snapshot."""
-        wanted = None if names is None else list(names)
-        for family in await self._read(partial(totals.read, now=self._now(), names=wanted)):
+        if names is None:
+            read = partial(self._snapshots.read, now=self._now())
+        else:
+            read = partial(totals.read, now=self._now(), names=list(names))
+        for family in await self._read(read):
             yield family
 
     async def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:

@@ -142,10 +142,8 @@ class Writer:
         )
 
 
-def read(connection: sqlite3.Connection, now: int, names: Sequence[str] | None = None) -> list[Family]:
-    """Families that have series, in the order of their names; ``now`` (microseconds) decides which workers live."""
-    if names is None:
-        names = [name for (name,) in connection.execute("SELECT name FROM family")]
+def read(connection: sqlite3.Connection, now: int, names: Iterable[str]) -> list[Family]:
+    """Families of these names that have series, in order; ``now`` (microseconds) decides which workers live."""
     families = (definition(connection, name) for name in sorted(set(names)))
     filled = (_filled(connection, family, now) for family in families if family is not None)
     return [family for family in filled if family.series]

@@ -55,4 +55,3 @@ class PythonCollector:
 
 def _gc_stats() -> Sequence[Mapping[str, int]]:
     return gc.get_stats() if hasattr(gc, "get_stats") else ()  # PyPy has other ones
-

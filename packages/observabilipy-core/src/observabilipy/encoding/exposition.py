@@ -1,13 +1,16 @@
 """Metrics as scrapers read them: Prometheus text 0.0.4 and OpenMetrics 1.0."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from observabilipy.encoding import openmetrics, prometheus_text
 from observabilipy.encoding.added_samples import add_up
+from observabilipy.encoding.sample_line import encoded
+from observabilipy.encoding.templates import SLOW_ROWS, TEMPLATES
 from observabilipy.errors import InvalidValue
-from observabilipy.models import Family, MetricSample, Series
+from observabilipy.models import Family, MetricKind, MetricSample, Series, SeriesColumns
 
 __all__ = ["CONTENT_TYPES", "Format", "encode_family", "encode_metrics"]
 
@@ -37,14 +40,7 @@ def encode_family(family: Family, format: Format = "prometheus", *, created: boo
         InvalidValue: the format is neither of the two.
     """
     _check_format(format)
-    series = _distinct(family.series)
-    if format == "openmetrics":
-        lines, head = openmetrics.sample_lines(family, series, created), openmetrics.metadata
-    else:
-        lines, head = prometheus_text.sample_lines(family, series), prometheus_text.metadata
-    samples = "".join(lines)
-    # A lone surrogate has no UTF-8 form; both formats let a backslash stand before any character.
-    return f"{head(family)}{samples}".encode("utf-8", "backslashreplace") if samples else b""
+    return b"".join(_pieces(family, format, created))
 
 
 async def encode_metrics(
@@ -54,7 +50,10 @@ async def encode_metrics(
     created: bool = False,
     on_clash: Callable[[str], None] | None = None,
 ) -> AsyncIterator[bytes]:
-    """A whole body, in chunks of whole families of about 32 KiB.
+    """A whole body, in chunks of 32 KiB or more, each made within a millisecond or so.
+
+    Families that a store gives as columns, as ours do, are written from templates: what was there in the scrape before
+    costs no more than its numbers.
 
     Bare samples are added up into families first: counters by sum, histograms merged, of a gauge the last value. A
     family whose names clash with those of an earlier one is left out, because scrapers refuse a body that holds both;
@@ -69,13 +68,46 @@ async def encode_metrics(
     async for item in source:
         if isinstance(item, MetricSample):
             samples.append(item)
-        elif wire.add(item):
-            yield wire.taken()
+        else:
+            for chunk in wire.add(item):
+                yield chunk
     for family in add_up(samples):
-        if wire.add(family):
-            yield wire.taken()
+        for chunk in wire.add(family):
+            yield chunk
     if last := wire.taken() + (b"# EOF\n" if format == "openmetrics" else b""):
         yield last
+
+
+def _pieces(family: Family, format: Format, created: bool) -> Iterator[bytes]:  # noqa: A002
+    """The text of a family, no piece of it dear to make; none when it has no series that the format can carry."""
+    head = openmetrics.metadata(family) if format == "openmetrics" else prometheus_text.metadata(family)
+    begun = False
+    for samples in _samples(family, format, created):
+        if samples:
+            yield samples if begun else encoded(head) + samples
+            begun = True
+
+
+def _samples(family: Family, format: Format, created: bool) -> Iterator[bytes]:  # noqa: A002
+    series = family.series
+    if isinstance(series, SeriesColumns) and not created:
+        pieces = TEMPLATES.pieces(family, series, format)
+        if pieces is not None:
+            return pieces
+    return _written(family, format, created)
+
+
+def _written(family: Family, format: Format, created: bool) -> Iterator[bytes]:  # noqa: A002
+    """The samples, each written by itself."""
+    if family.kind is MetricKind.STATE_SET:  # its states stand together, so all of them must be looked at first
+        groups: Iterable[Sequence[Series]] = [tuple(_distinct(family.series))]
+    else:
+        groups = _groups(_distinct(family.series))
+    for group in groups:
+        if format == "openmetrics":
+            yield encoded("".join(openmetrics.sample_lines(family, group, created)))
+        else:
+            yield encoded("".join(prometheus_text.sample_lines(family, group)))
 
 
 class _Wire:
@@ -89,17 +121,20 @@ class _Wire:
         self._waiting: list[bytes] = []
         self._size = 0
 
-    def add(self, family: Family) -> bool:
-        """Append a family unless it clashes; True when enough waits for a chunk."""
-        text = encode_family(family, self._format, created=self._created)
-        names = _claimed_names(family, self._format) if text else frozenset()
-        if clashing := names & self._owners.keys():
-            self._report(family, min(clashing))
-        else:
-            self._owners |= dict.fromkeys(names, family)
-            self._waiting.append(text)
-            self._size += len(text)
-        return self._size >= _CHUNK_BYTES
+    def add(self, family: Family) -> Iterator[bytes]:
+        """Append a family unless it clashes; gives the chunks that are full."""
+        names: frozenset[str] | None = None  # claimed with the first piece: what has no samples claims nothing
+        for piece in _pieces(family, self._format, self._created):
+            if names is None:
+                names = _claimed_names(family, self._format)
+                if clashing := names & self._owners.keys():
+                    self._report(family, min(clashing))
+                    return
+                self._owners |= dict.fromkeys(names, family)
+            self._waiting.append(piece)
+            self._size += len(piece)
+            if self._size >= _CHUNK_BYTES:
+                yield self.taken()
 
     def taken(self) -> bytes:
         """All that waits, once."""
@@ -127,8 +162,16 @@ def _check_format(format: Format) -> None:  # noqa: A002
         raise InvalidValue(f"format must be one of {', '.join(CONTENT_TYPES)}, got {format!r}")
 
 
-def _distinct(series: Iterable[Series]) -> Iterable[Series]:
-    rows: dict[frozenset[tuple[str, str]], Series] = {}
+def _distinct(series: Iterable[Series]) -> Iterator[Series]:
+    seen: set[frozenset[tuple[str, str]]] = set()
     for row in series:
-        rows.setdefault(frozenset((name, value) for name, value in row.labels.items() if value), row)
-    return rows.values()
+        identity = frozenset((name, value) for name, value in row.labels.items() if value)
+        if identity not in seen:
+            seen.add(identity)
+            yield row
+
+
+def _groups(series: Iterable[Series]) -> Iterator[list[Series]]:
+    rows = iter(series)
+    while group := list(islice(rows, SLOW_ROWS)):
+        yield group

@@ -15,7 +15,7 @@ from observabilipy.encoding.sample_line import escaped, label_text, number, samp
 from observabilipy.models import Exemplar, Family, HistogramValue, MetricKind, Series, SummaryValue, to_micros
 from observabilipy.models.names import family_base
 
-__all__ = ["claimed_names", "metadata", "sample_lines"]
+__all__ = ["claimed_names", "exemplar_text", "exemplars_by_bucket", "metadata", "sample_lines", "sample_name"]
 
 _SUFFIXES = {
     MetricKind.COUNTER: ("_total", "_created"),
@@ -42,7 +42,24 @@ def metadata(family: Family) -> str:
     return f"{help_line}# TYPE {name} {family.kind.value}\n{unit_line}"
 
 
-def sample_lines(family: Family, series: Iterable[Series], created: bool) -> Iterator[str]:
+def sample_name(family: Family) -> str:
+    """The name of a family's only sample, or what the names of its samples begin with."""
+    suffix = {MetricKind.COUNTER: "_total", MetricKind.INFO: "_info"}.get(family.kind, "")
+    return f"{_name(family)}{suffix}"
+
+
+def exemplars_by_bucket(value: HistogramValue, exemplars: Iterable[Exemplar]) -> dict[int, Exemplar]:
+    """The last one of each bucket, by the bucket's place."""
+    return {bisect_left(value.bounds, exemplar.value): exemplar for exemplar in exemplars}
+
+
+def exemplar_text(exemplar: Exemplar) -> str:
+    """What follows the number on the line of a sample."""
+    moment = "" if exemplar.timestamp is None else f" {_seconds(exemplar.timestamp)}"
+    return f" # {{{label_text(exemplar.labels)}}} {number(exemplar.value)}{moment}"
+
+
+def sample_lines(family: Family, series: Iterable[Series], created: bool = False) -> Iterator[str]:
     """The samples of these series, one a line; the lines of one series stand together."""
     name = _name(family)
     if family.kind is MetricKind.STATE_SET:
@@ -63,7 +80,8 @@ def _lines(family: Family, name: str, row: Series) -> Iterator[str]:
             yield from _summary(name, row, value)
         case value if family.kind is MetricKind.COUNTER:
             if value >= 0:
-                yield sample_line(f"{name}_total", labels, value, _exemplar(row.exemplars[-1:]))
+                exemplar = "".join(map(exemplar_text, row.exemplars[-1:]))
+                yield sample_line(f"{name}_total", labels, value, exemplar)
         case _ if family.kind is MetricKind.INFO:
             yield sample_line(f"{name}_info", labels, 1)
         case value if family.kind is not MetricKind.STATE_SET or (value in {0, 1} and family.name in row.labels):
@@ -71,11 +89,11 @@ def _lines(family: Family, name: str, row: Series) -> Iterator[str]:
 
 
 def _histogram(family: Family, name: str, row: Series, value: HistogramValue) -> Iterator[str]:
-    exemplars = {bisect_left(value.bounds, exemplar.value): (exemplar,) for exemplar in row.exemplars}
+    exemplars = exemplars_by_bucket(value, row.exemplars)
     cumulative = zip((*value.bounds, math.inf), accumulate(value.counts), strict=True)
     labels, falls = label_text(row.labels), any(bound < 0 for bound in value.bounds[:1])
     for place, (bound, count) in enumerate(cumulative):
-        exemplar = _exemplar(exemplars.get(place, ()))
+        exemplar = exemplar_text(exemplars[place]) if place in exemplars else ""
         yield sample_line(f"{name}_bucket", with_bound(labels, "le", bound), count, exemplar)
     # Count and sum come together or not at all; a sum that may fall is allowed in a gaugehistogram only.
     if family.kind is MetricKind.GAUGE_HISTOGRAM and (falls or value.sum >= 0):
@@ -94,14 +112,6 @@ def _summary(name: str, row: Series, value: SummaryValue) -> Iterator[str]:
     yield sample_line(f"{name}_count", labels, value.count)
     if value.sum >= 0:
         yield sample_line(f"{name}_sum", labels, value.sum)
-
-
-def _exemplar(exemplars: tuple[Exemplar, ...]) -> str:
-    if not exemplars:
-        return ""
-    (exemplar,) = exemplars
-    moment = "" if exemplar.timestamp is None else f" {_seconds(exemplar.timestamp)}"
-    return f" # {{{label_text(exemplar.labels)}}} {number(exemplar.value)}{moment}"
 
 
 def _seconds(timestamp: float) -> str:

@@ -10,7 +10,7 @@ from itertools import accumulate
 from observabilipy.encoding.sample_line import label_text, sample_line, with_bound
 from observabilipy.models import Family, HistogramValue, MetricKind, Series, SummaryValue
 
-__all__ = ["claimed_names", "metadata", "sample_lines"]
+__all__ = ["claimed_names", "metadata", "sample_lines", "sample_name"]
 
 _TYPES = {
     MetricKind.GAUGE_HISTOGRAM: "histogram",
@@ -27,13 +27,18 @@ _SUFFIXES = {
 
 def claimed_names(family: Family) -> frozenset[str]:
     """The names that no other family of the same body may use."""
-    name = _name(family)
+    name = sample_name(family)
     return frozenset((name, *(f"{name}{suffix}" for suffix in _SUFFIXES.get(family.kind, ()))))
+
+
+def sample_name(family: Family) -> str:
+    """The name of a family's only sample, or what the names of its samples begin with."""
+    return f"{family.name}_info" if family.kind is MetricKind.INFO else family.name
 
 
 def metadata(family: Family) -> str:
     """The HELP and TYPE lines."""
-    name = _name(family)
+    name = sample_name(family)
     text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
     help_line = f"# HELP {name} {text}\n" if text else ""
     return f"{help_line}# TYPE {name} {_TYPES.get(family.kind, family.kind.value)}\n"
@@ -41,7 +46,7 @@ def metadata(family: Family) -> str:
 
 def sample_lines(family: Family, series: Iterable[Series]) -> Iterator[str]:
     """The samples of these series, one a line; the lines of one series stand together."""
-    name = _name(family)
+    name = sample_name(family)
     for row in series:
         if isinstance(row.value, HistogramValue):
             yield from _histogram(name, row, row.value)
@@ -65,7 +70,3 @@ def _summary(name: str, row: Series, value: SummaryValue) -> Iterator[str]:
         yield sample_line(name, with_bound(labels, "quantile", quantile), estimate)
     yield sample_line(f"{name}_count", labels, value.count)
     yield sample_line(f"{name}_sum", labels, value.sum)
-
-
-def _name(family: Family) -> str:
-    return f"{family.name}_info" if family.kind is MetricKind.INFO else family.name

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Mapping
 
-__all__ = ["canonical", "escaped", "label_text", "number", "sample_line", "with_bound"]
+__all__ = ["canonical", "encoded", "escaped", "label_text", "number", "sample_line", "with_bound"]
 
 _LARGEST = int(sys.float_info.max)
 _EXACT = 2**53  # each whole number below it has a float of its own
@@ -50,6 +50,11 @@ def label_text(labels: Mapping[str, str]) -> str:
 def with_bound(labels: str, name: str, bound: float) -> str:
     """Labels as ``label_text`` gives them, and ``le`` or ``quantile`` after them."""
     return f'{labels}{"," if labels else ""}{name}="{canonical(bound)}"'
+
+
+def encoded(text: str) -> bytes:
+    """Text as UTF-8. A lone surrogate has no such form; both formats let a backslash stand before any character."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def sample_line(name: str, labels: str, value: float, exemplar: str = "") -> str:

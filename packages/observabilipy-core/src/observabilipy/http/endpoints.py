@@ -17,6 +17,7 @@ from observabilipy.http.logs import Logs
 from observabilipy.http.message import Headers, Request, Response, single_chunk
 from observabilipy.http.metrics import metrics_response
 from observabilipy.http.problems import Problem, Refused
+from observabilipy.http.shared import Renderings
 from observabilipy.http.stream import Pause, asleep
 from observabilipy.models import Clock, Family
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
@@ -97,6 +98,7 @@ class Endpoints:
         metrics_guard = logs_guard if metrics_auth is None else access_guard(metrics_auth, environ, self._on_error)
         self._flush = None if flush is None else Flush(flush, self._on_error)
         self._sleep = sleep or asleep
+        self._renderings = Renderings()
         self._logs = Logs(
             storage,
             limits or Limits(),
@@ -163,23 +165,22 @@ class Endpoints:
         return await answer(request, pause)
 
     async def _metrics(self, request: Request, pause: Pause) -> Response:
-        added: list[Family] = []
+        # Without an event loop of the application there is none to hold up, and maybe no other thread to be had.
+        collect = self._collected_off_loop if self._collectors and pause is self._sleep else self._collected_here
+        return await metrics_response(
+            self._storage, request, self._flushed, self._renderings, added=collect, on_clash=self._on_clash
+        )
 
-        async def ready() -> None:
-            await self._flushed()
-            # Without an event loop of the application there is none to hold up, and maybe no other thread to be had.
-            if not self._collectors or pause is not self._sleep:
-                added.extend(self._collected())
-                return
-            try:
-                await off_loop(lambda: added.extend(self._collected()))
-            except RuntimeError as error:  # no thread can be had now
-                self._on_collector_failure("calling the collectors", error)
-
-        return await metrics_response(self._storage, request, ready, self._on_clash, added)
-
-    def _collected(self) -> list[Family]:
+    async def _collected_here(self) -> list[Family]:
         return collected(self._collectors, self._on_collector_failure)
+
+    async def _collected_off_loop(self) -> list[Family]:
+        found: list[Family] = []
+        try:
+            await off_loop(lambda: found.extend(collected(self._collectors, self._on_collector_failure)))
+        except RuntimeError as error:  # no thread can be had now
+            self._on_collector_failure("calling the collectors", error)
+        return found
 
     async def _flushed(self) -> None:
         if self._flush is not None:

@@ -1,20 +1,25 @@
 """``GET /metrics``: the totals, in the format the scraper prefers."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from observabilipy.encoding import openmetrics, prometheus_text
-from observabilipy.encoding.exposition import CONTENT_TYPES, encode_metrics
+from observabilipy.encoding.exposition import CONTENT_TYPES, Format, encode_metrics
 from observabilipy.errors import InvalidValue
 from observabilipy.http.message import Request, Response
 from observabilipy.http.negotiation import accepts_gzip, preferred_format
 from observabilipy.http.query_string import decoded, split_query
+from observabilipy.http.shared import Renderings
 from observabilipy.http.stream import begun, close, gzipped
 from observabilipy.models import Family
 from observabilipy.models.names import check_metric_name
 from observabilipy.ports import MetricsStoragePort
 
 __all__ = ["metrics_response"]
+
+_Added: TypeAlias = Callable[[], Awaitable[Iterable[Family]]]
+"""Gives families that are not the store's."""
 
 _SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_gcount", "_gsum", "_created", "_info")
 
@@ -23,10 +28,12 @@ async def metrics_response(
     storage: MetricsStoragePort,
     request: Request,
     flushed: Callable[[], Awaitable[None]],
+    renderings: Renderings,
+    *,
+    added: _Added,
     on_clash: Callable[[str], None] | None = None,
-    added: Iterable[Family] = (),
 ) -> Response:
-    """Answer a scrape, with what was flushed, and ``added`` then, when its parameters were understood.
+    """Answer a scrape, with what was flushed when its parameters were understood, and with what is added to it.
 
     ``name[]``, repeated, asks for families: by their names with or without ``_total``, or by the name of one of their
     samples, such as ``latency_seconds_bucket``. Other parameters are ignored.
@@ -37,29 +44,48 @@ async def metrics_response(
     """
     names = _asked_names(request.query)
     format_ = preferred_format(request.values(b"accept"))
+    zipped = accepts_gzip(request.values(b"accept-encoding"))
     await flushed()
-    families = _families(storage, names, added)
-    body = await begun(encode_metrics(families, format_, on_clash=on_clash), families, request.peer)
+
+    def rendering() -> AsyncGenerator[bytes, None]:
+        return _rendering(_families(storage, names, added), format_, zipped, on_clash)
+
+    chunks = renderings.chunks((names, format_, zipped), rendering)
+    body = await begun(chunks, chunks, request.peer)
     headers = [(b"content-type", CONTENT_TYPES[format_].encode()), (b"vary", b"Accept, Accept-Encoding")]
-    if accepts_gzip(request.values(b"accept-encoding")):
-        body = await begun(gzipped(body), body, request.peer)
+    if zipped:
         headers.append((b"content-encoding", b"gzip"))
     return Response(200, tuple(headers), body)
+
+
+async def _rendering(
+    families: AsyncGenerator[Family, None],
+    format: Format,  # noqa: A002 - the word of the formats
+    zipped: bool,
+    on_clash: Callable[[str], None] | None,
+) -> AsyncGenerator[bytes, None]:
+    chunks = encode_metrics(families, format, on_clash=on_clash)
+    body = gzipped(chunks) if zipped else chunks
+    try:
+        async for chunk in body:
+            yield chunk
+    finally:
+        for part in (body, chunks, families):
+            await close(part)
 
 
 def _asked_names(query: bytes) -> frozenset[str]:
     return frozenset(decoded(pair)[1] for pair in split_query(query) if unquote_to_bytes(pair.key) == b"name[]")
 
 
-async def _families(
-    storage: MetricsStoragePort, names: frozenset[str], added: Iterable[Family]
-) -> AsyncGenerator[Family, None]:
+async def _families(storage: MetricsStoragePort, names: frozenset[str], added: _Added) -> AsyncGenerator[Family, None]:
+    rest = await added()
     families = storage.totals(_candidates(names) if names else None)
     try:
         async for family in families:
             if not names or names & _spellings(family):
                 yield family
-        for family in added:
+        for family in rest:
             if not names or names & _spellings(family):
                 yield family
     finally:

@@ -5,20 +5,14 @@ from typing import TYPE_CHECKING
 from observabilipy.lazy import lazy
 from observabilipy.models.clock import Clock, check_timestamp, from_micros, to_micros
 from observabilipy.models.entry import LogEntry
-from observabilipy.models.family import (
-    DEFAULT_SERIES_LIMIT,
-    Family,
-    Series,
-    SeriesHistory,
-    SeriesValue,
-    SummaryValue,
-)
+from observabilipy.models.family import DEFAULT_SERIES_LIMIT, Family, SeriesHistory
 from observabilipy.models.histogram import DEFAULT_BUCKETS, HistogramValue, bucket_bounds
 from observabilipy.models.kind import Aggregate, MetricKind
 from observabilipy.models.level import LEVELS, RANKS, level_name, level_of_number, level_rank, name_of_number
 from observabilipy.models.names import OVERFLOW
 from observabilipy.models.policy import LevelRetentionPolicy, RetentionPolicy
 from observabilipy.models.sample import Exemplar, MetricSample, counter, gauge, histogram
+from observabilipy.models.series import LabelSets, Series, SeriesColumns, SeriesValue, SummaryValue
 from observabilipy.models.text import storable
 
 if TYPE_CHECKING:
@@ -39,6 +33,7 @@ __all__ = [
     "Family",
     "Gap",
     "HistogramValue",
+    "LabelSets",
     "LevelFacts",
     "LevelRetentionPolicy",
     "LogEntry",
@@ -51,6 +46,7 @@ __all__ = [
     "Predicate",
     "RetentionPolicy",
     "Series",
+    "SeriesColumns",
     "SeriesHistory",
     "SeriesValue",
     "SummaryValue",

@@ -1,53 +1,28 @@
-"""Family, Series and SeriesHistory: what stores give back and encoders write."""
+"""Family and SeriesHistory: what stores give back and encoders write."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, get_args
+from typing import get_args
 
 from observabilipy.errors import InvalidValue
 from observabilipy.models.histogram import HistogramValue, bucket_bounds
 from observabilipy.models.kind import Aggregate, MetricKind
 from observabilipy.models.names import check_label_names, check_metric_name, check_unit
 from observabilipy.models.number import is_number
-from observabilipy.models.sample import Exemplar
+from observabilipy.models.series import Series, SeriesColumns, SeriesValue, SummaryValue
 from observabilipy.models.text import storable
 
-__all__ = ["DEFAULT_SERIES_LIMIT", "Family", "Series", "SeriesHistory", "SeriesValue", "SummaryValue"]
+__all__ = ["DEFAULT_SERIES_LIMIT", "Family", "SeriesHistory"]
 
 DEFAULT_SERIES_LIMIT = 1_000
 """Series that one family may have before further ones are folded into the overflow series."""
 
-
-@dataclass(frozen=True, slots=True)
-class SummaryValue:
-    """Quantiles of a foreign collector's summary: ``(quantile, value)`` pairs, count and sum of the observations."""
-
-    quantiles: tuple[tuple[float, float], ...]
-    count: int
-    sum: float
-
-
-SeriesValue: TypeAlias = float | HistogramValue | SummaryValue
 
 _VALUE_TYPES: Mapping[MetricKind, type[SeriesValue]] = {
     MetricKind.HISTOGRAM: HistogramValue,
     MetricKind.GAUGE_HISTOGRAM: HistogramValue,
     MetricKind.SUMMARY: SummaryValue,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One labelled row of a family.
-
-    ``value`` is a number, a HistogramValue (histogram, gaugehistogram) or a SummaryValue. An info is 1, a state of a
-    state set 0 or 1, with the state as a label. ``created`` is unix seconds of the first report, where known.
-    """
-
-    labels: Mapping[str, str]
-    value: SeriesValue
-    created: float | None = None
-    exemplars: tuple[Exemplar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +34,7 @@ class Family:
         kind: what the numbers mean.
         help: one sentence for people.
         unit: base unit in plural, the name's suffix (``seconds``, ``bytes``), or "".
-        series: the rows, in no promised order.
+        series: the rows, in no promised order; kept as a tuple, or as the columns of a store.
         aggregate: how a gauge's values of several workers become one; with "max", an info goes with its worker.
         bounds: bucket bounds of a histogram.
         series_limit: series before further ones are folded into the overflow series.
@@ -73,7 +48,7 @@ class Family:
     kind: MetricKind
     help: str = ""
     unit: str = ""
-    series: tuple[Series, ...] = ()
+    series: Sequence[Series] = ()
     aggregate: Aggregate = field(default="last", kw_only=True)
     bounds: tuple[float, ...] = field(default=(), kw_only=True)
     series_limit: int = field(default=DEFAULT_SERIES_LIMIT, kw_only=True)
@@ -88,8 +63,9 @@ class Family:
         if not isinstance(self.help, str):
             raise InvalidValue(f"help must be a string, got {self.help!r}: write one sentence for people")
         set_field(self, "help", storable(self.help))
-        set_field(self, "series", tuple(self.series))
-        self._check_series()
+        if not isinstance(self.series, SeriesColumns):
+            set_field(self, "series", tuple(self.series))
+            self._check_series()
         if self.aggregate not in get_args(Aggregate):
             raise InvalidValue(f"aggregate must be one of {', '.join(get_args(Aggregate))}, got {self.aggregate!r}")
         if self.aggregate != "last" and not self.kind.is_set:

@@ -57,11 +57,12 @@ class HistogramValue:
     """Observations by bucket.
 
     ``counts`` are per bucket, not cumulative, and one longer than ``bounds``: the last is +Inf. An observation that
-    equals a bound counts below it. ``sum`` adds the observations up, in their unit.
+    equals a bound counts below it. ``sum`` adds the observations up, in their unit. Of a foreign histogram, ``bounds``
+    may be empty, so that all is in the bucket +Inf, and ``sum`` NaN, which says that nobody knows it.
 
     Raises:
         InvalidValue: bounds that do not increase, a count that is no whole number of 0 or more, too few or too many
-            counts, or a sum that is NaN.
+            counts, or a sum that is no number.
     """
 
     bounds: tuple[float, ...]
@@ -70,7 +71,7 @@ class HistogramValue:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
-        set_field(self, "bounds", bucket_bounds(self.bounds))
+        set_field(self, "bounds", bucket_bounds(self.bounds) if self.bounds != () else ())
         set_field(self, "counts", tuple(self.counts))
         if len(self.counts) != len(self.bounds) + 1:
             raise InvalidValue(
@@ -79,7 +80,7 @@ class HistogramValue:
             )
         if not all(type(count) is int and count >= 0 for count in self.counts):
             raise InvalidValue(f"counts must be whole numbers of 0 or more, got {self.counts!r}")
-        if not is_number(self.sum) or math.isnan(self.sum):
+        if not is_number(self.sum):
             raise InvalidValue(f"the sum of a histogram must be a number, got {self.sum!r}")
 
     @classmethod

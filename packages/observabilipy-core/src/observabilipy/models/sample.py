@@ -81,7 +81,11 @@ class MetricSample:
                 raise InvalidValue(
                     f"a histogram reports a HistogramValue, got {value!r}: HistogramValue.of(bounds, [...])"
                 )
-            if math.isinf(value.sum):
+            if not value.bounds:
+                raise InvalidValue(
+                    "a histogram is reported under one or more bucket bounds, got none: write (0.1, 1, 10)"
+                )
+            if not math.isfinite(value.sum):
                 raise InvalidValue(f"the observations of a histogram must add up to a finite sum, got {value.sum!r}")
         elif not is_number(value):
             raise InvalidValue(f"a {self.kind} reports a number that fits a float, got {value!r}")

@@ -18,7 +18,7 @@ from observabilipy.models import (
 from observabilipy.ports import CommitReport
 from observabilipy.storage.bounds import check_age, check_size
 from observabilipy.storage.history_frames import HistoryFrames, select
-from observabilipy.storage.totals_table import Report, TotalsTable, definition_of, report_of
+from observabilipy.storage.totals_table import Report, TotalsTable, definition_of, families_of, report_of
 from observabilipy.storage.worker_table import ANONYMOUS, WorkerTable
 
 __all__ = ["InMemoryMetricsStorage", "RingBufferMetricsStorage"]
@@ -64,7 +64,7 @@ class InMemoryMetricsStorage:
         """Append all totals, as they are, to the history under this time (unix seconds), and drop what is too old."""
         moment = check_timestamp(timestamp, "timestamp")
         with self._lock:
-            self._history.append(moment, self._table.families(None, self.workers.living()))
+            self._history.append(moment, families_of(self._table.snapshot(None, self.workers.living())))
             if self._max_age is not None:
                 self._history.delete_before(self._clock() - self._max_age)
 
@@ -87,8 +87,8 @@ class InMemoryMetricsStorage:
         """Families in the order of their names, from one consistent snapshot."""
         wanted = None if names is None else frozenset(names)
         with self._lock:
-            families = self._table.families(wanted, self.workers.living())
-        for family in families:
+            snapshot = self._table.snapshot(wanted, self.workers.living())
+        for family in families_of(snapshot):
             yield family
 
     async def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:

@@ -21,7 +21,8 @@ def exact_or_float(number: float) -> float:
 class SeriesRow:
     """The total of a counter or histogram; of a gauge the latest value and that of each worker.
 
-    ``created`` and ``reported`` are unix seconds of the first and the last report, by the store's clock.
+    ``place`` is where the columns of its family have it. ``created`` and ``reported`` are unix seconds of the first and
+    the last report, by the store's clock.
     """
 
     labels: dict[str, str]
@@ -30,6 +31,7 @@ class SeriesRow:
     total: float | HistogramValue = 0
     by_worker: dict[str, float] = field(default_factory=dict)
     exemplars: tuple[Exemplar, ...] = ()
+    place: int = -1
 
     def increase(self, increment: float, exemplars: Iterable[Exemplar]) -> None:
         """Add a counter's increment."""

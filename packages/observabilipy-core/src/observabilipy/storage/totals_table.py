@@ -2,30 +2,37 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from observabilipy.models import (
-    OVERFLOW,
     Exemplar,
     Family,
     HistogramValue,
     Matcher,
     MetricKind,
     MetricSample,
-    Series,
+    SeriesColumns,
 )
 from observabilipy.models.totals import overflow_labels, placeholder_help
 from observabilipy.ports import CommitReport
+from observabilipy.storage.family_rows import FamilyRows, LabelsKey, takes_overflow
 from observabilipy.storage.series_row import SeriesRow, exact_or_float
 
-__all__ = ["LabelsKey", "Report", "TotalsTable", "definition_of", "labels_key", "report_of"]
-
-LabelsKey: TypeAlias = tuple[tuple[str, str], ...]
-"""Labels in the order of their names, so that equal labels are equal keys."""
+__all__ = ["LabelsKey", "Report", "Snapshot", "TotalsTable", "definition_of", "families_of", "labels_key", "report_of"]
 
 Report: TypeAlias = tuple[str, MetricKind, LabelsKey, float | HistogramValue, tuple[Exemplar, ...]]
 """A sample, looked at as a whole: what can fail about it has failed before the table changes."""
+
+
+Snapshot: TypeAlias = list[tuple[Family, SeriesColumns, tuple[float, ...]]]
+"""Definitions, columns, and the bounds that histograms have."""
+
+
+def families_of(snapshot: Snapshot) -> Iterator[Family]:
+    """The families of a snapshot; they need no lock any more."""
+    for definition, columns, bounds in snapshot:
+        yield replace(definition, series=columns, bounds=bounds if definition.kind is MetricKind.HISTOGRAM else ())
 
 
 def labels_key(labels: Mapping[str, str]) -> LabelsKey:
@@ -48,32 +55,13 @@ def definition_of(family: Family) -> Family:
     return replace(family, series=())
 
 
-@dataclass(slots=True)
-class _Rows:
-    """The series of one name and kind; those that take the overflow are kept apart from the limit."""
-
-    within: dict[LabelsKey, SeriesRow] = field(default_factory=dict)
-    overflow: dict[LabelsKey, SeriesRow] = field(default_factory=dict)
-
-    def items(self) -> Iterator[tuple[LabelsKey, SeriesRow]]:
-        yield from self.within.items()
-        yield from self.overflow.items()
-
-    def values(self) -> Iterator[SeriesRow]:
-        return (row for _, row in self.items())
-
-    def drop(self, keys: Iterable[LabelsKey]) -> None:
-        for key in keys:
-            (self.overflow if _takes_overflow(key) else self.within).pop(key, None)
-
-
 class TotalsTable:
     """Totals by name, kind and labels. The definition of a name says which kind is shown."""
 
     def __init__(self) -> None:
         self._definitions: dict[str, Family] = {}
         self._bounds: dict[str, tuple[float, ...]] = {}
-        self._rows: dict[tuple[str, MetricKind], _Rows] = {}
+        self._rows: dict[tuple[str, MetricKind], FamilyRows] = {}
 
     def define(self, definition: Family) -> bool:
         """Take the newest definition of a name; what is stored moves under its bounds. True when it hides a kind."""
@@ -81,8 +69,10 @@ class TotalsTable:
         self._definitions[definition.name] = definition
         if definition.bounds:
             self._bounds[definition.name] = definition.bounds
-            for row in self._rows.get((definition.name, MetricKind.HISTOGRAM), _Rows()).values():
+            rows = self._rows.get((definition.name, MetricKind.HISTOGRAM), FamilyRows())
+            for row in rows.values():
                 row.rebin(definition.bounds)
+                rows.settle(row)
         return known is not None and known.kind is not definition.kind
 
     def add(self, reports: Iterable[Report], worker_id: str, now: float) -> CommitReport:
@@ -108,13 +98,18 @@ class TotalsTable:
                 row.increase(value, exemplars)
             else:
                 row.set(worker_id, value)
+            self._rows[name, kind].settle(row)
         return CommitReport(dict(overflowed), dict(refused), dict(hidden))
 
-    def families(self, names: Iterable[str] | None, living: Container[str]) -> list[Family]:
-        """Families that have something to show, by name; their series by labels."""
+    def snapshot(self, names: Iterable[str] | None, living: Container[str]) -> Snapshot:
+        """Families that have something to show, by name: copies of their columns, to be made families of later."""
         wanted = sorted(self._definitions if names is None else self._definitions.keys() & set(names))
-        shown = (self._family(self._definitions[name], living) for name in wanted)
-        return [family for family in shown if family.series]
+        shown = ((self._definitions[name], self._columns(self._definitions[name], living)) for name in wanted)
+        return [
+            (definition, columns, self._bounds.get(definition.name, ()))
+            for definition, columns in shown
+            if columns is not None and len(columns)
+        ]
 
     def delete(self, matchers: Sequence[Matcher], idle_since: float | None) -> int:
         """Delete series that match, hidden ones too, whose last report is older than that."""
@@ -145,28 +140,20 @@ class TotalsTable:
         return self._definitions[name]
 
     def _row_within_limit(self, definition: Family, kind: MetricKind, key: LabelsKey, now: float) -> SeriesRow | None:
-        rows = self._rows.get((definition.name, kind), _Rows())
-        if _takes_overflow(key) or key in rows.within or len(rows.within) < definition.series_limit:
+        rows = self._rows.get((definition.name, kind), FamilyRows())
+        if takes_overflow(key) or key in rows.within or len(rows.within) < definition.series_limit:
             return self._row(definition.name, kind, key, now)
         return None
 
     def _row(self, name: str, kind: MetricKind, key: LabelsKey, now: float) -> SeriesRow:
         """The series' row, made when it is not there."""
-        rows = self._rows.setdefault((name, kind), _Rows())
-        place = rows.overflow if _takes_overflow(key) else rows.within
-        if key not in place:
-            place[key] = SeriesRow(dict(key), now, now)
-        return place[key]
+        return self._rows.setdefault((name, kind), FamilyRows()).row(key, now)
 
-    def _family(self, definition: Family, living: Container[str]) -> Family:
-        rows = self._rows.get((definition.name, definition.kind), _Rows())
-        series = []
-        for _, row in sorted(rows.items(), key=lambda item: item[0]):
-            value = row.gauge(definition.aggregate, living) if definition.kind.is_set else row.total
-            if value is not None:
-                series.append(Series(row.labels, value, row.created, row.exemplars))
-        bounds = self._bounds.get(definition.name, ()) if definition.kind is MetricKind.HISTOGRAM else ()
-        return replace(definition, series=tuple(series), bounds=bounds)
+    def _columns(self, definition: Family, living: Container[str]) -> SeriesColumns | None:
+        rows = self._rows.get((definition.name, definition.kind))
+        if rows is None:
+            return None
+        return rows.gauges(definition.aggregate, living) if definition.kind.is_set else rows.columns()
 
     def _drop(self, doomed: Callable[[str, SeriesRow], bool]) -> int:
         gone = 0
@@ -175,8 +162,3 @@ class TotalsTable:
             rows.drop(keys)
             gone += len(keys)
         return gone
-
-
-def _takes_overflow(key: LabelsKey) -> bool:
-    """Whether this series stands for others; without any labels there is only one, which needs no limit."""
-    return all(value == OVERFLOW for _, value in key)
