@@ -56,7 +56,7 @@ def test_a_bad_info_raises(name: str, labels: dict[str, object], message: str) -
 async def test_an_info_is_shown_with_the_name_that_each_format_wants() -> None:
     from observabilipy.http import Request
 
-    with Observability("memory://", auth="public", handle_sigterm=False) as obs:
+    with Observability("memory://", auth="public", collectors=(), handle_sigterm=False) as obs:
         obs.info_metric("build", "What runs here.", version="1.4")
         bodies = []
         for accepted in (b"text/plain", b"application/openmetrics-text"):

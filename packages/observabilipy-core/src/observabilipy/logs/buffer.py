@@ -24,7 +24,7 @@ Sequences order the records of a process. A plain tuple is made in 30 ns, a Name
 Dropped: TypeAlias = Callable[[str, str], None]
 """Called with the level of a record that is given up, and the reason."""
 
-WAKE_EVERY = 500
+WAKE_EVERY = 250
 """Records that are a full batch: they are carried away before the next interval."""
 
 
@@ -80,7 +80,7 @@ class LogBuffer:
     Args:
         max_entries: how many records wait at most.
         dropped: called for each record given up.
-        full_batch: called after every 500 records, to have them carried away before the next interval.
+        full_batch: called after every 250 records, to have them carried away before the next interval.
     """
 
     append: Append

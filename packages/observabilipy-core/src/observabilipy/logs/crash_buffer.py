@@ -44,7 +44,7 @@ class CrashBuffer:
         open_ring: makes the ring at the first record, and again after a fork or a failure; None when it cannot be had.
         redaction: what must not be stored.
         unprotected: called for each record that is kept in memory only.
-        full_batch: called after every 500 records, to have them carried away before the next interval.
+        full_batch: called after every 250 records, to have them carried away before the next interval.
         monotonic: gives seconds that never go back.
     """
 
