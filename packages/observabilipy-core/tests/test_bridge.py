@@ -237,7 +237,6 @@ def _misfits() -> Iterator[Metric]:
     yield HistogramMetricFamily("h", "H.", buckets=[("1.0", 0.5), ("+Inf", 3)], sum_value=1)
     yield HistogramMetricFamily("h", "H.", buckets=[("1.0", 1), ("2.0", 3)], sum_value=1)
     yield HistogramMetricFamily("h", "H.", buckets=[("2.0", 1), ("1.0", 1), ("+Inf", 3)], sum_value=1)
-    yield HistogramMetricFamily("h", "H.", buckets=[("1.0", 1), ("+Inf", 3)], sum_value=math.nan)
     yield SummaryMetricFamily("s", "S.", count_value=1.5, sum_value=2)  # type: ignore[arg-type]  # on purpose
     only_count = Metric("s", "S.", "summary")
     only_count.add_sample("s_count", {}, 3)

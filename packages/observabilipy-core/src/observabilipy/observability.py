@@ -26,7 +26,7 @@ from observabilipy.models import (
     RetentionPolicy,
     level_name,
 )
-from observabilipy.storage.opening import open_storage
+from observabilipy.storage.opening import opened
 
 if TYPE_CHECKING:
     from observabilipy.http import AddedCollector, Auth, Endpoints, Limits
@@ -117,7 +117,7 @@ class Observability:
         self._logging_handler: LoggingHandler | None = None
         if service is not None and (not isinstance(service, str) or not service.strip()):
             raise ConfigurationError(f"service must be a name, got {service!r}: leave it out if there is none")
-        log_storage, metrics_storage = _storages(storage)
+        log_storage, metrics_storage = opened(storage)
         self.runtime = EmbeddedRuntime(
             log_storage,
             metrics_storage,
@@ -373,22 +373,6 @@ class Observability:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def _storages(
-    storage: "str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort]",
-) -> "tuple[LogStoragePort, MetricsStoragePort | None]":
-    if isinstance(storage, str):
-        return open_storage(storage), None
-    if isinstance(storage, tuple) and len(storage) == 2:
-        return storage
-    from observabilipy.ports import LogStoragePort
-
-    if not isinstance(storage, LogStoragePort):
-        raise ConfigurationError(
-            f"storage must be a storage URL or a storage, got {storage!r}: write for example 'sqlite:///observability.db'"
-        )
-    return storage, None
 
 
 def _known_level(level: str) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "MOST_PLACES",
     "PACKED",
     "PLAIN",
+    "Columns",
     "Segment",
     "Share",
     "is_intact",

@@ -8,9 +8,9 @@ from observabilipy.errors import ConfigurationError, StorageNotInstalled
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from observabilipy.ports import RuntimeStoragePort
+    from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
 
-__all__ = ["open_storage"]
+__all__ = ["open_storage", "opened"]
 
 _Opener: TypeAlias = "Callable[[str], RuntimeStoragePort]"
 
@@ -36,6 +36,27 @@ def open_storage(url: str) -> "RuntimeStoragePort":
             " for a file write three slashes before its path"
         )
     return _opener(scheme)(url)
+
+
+def opened(
+    storage: "str | LogStoragePort | tuple[LogStoragePort, MetricsStoragePort]",
+) -> "tuple[LogStoragePort, MetricsStoragePort | None]":
+    """Where logs go, and metrics if that is another place: of a URL, a storage, or two of them.
+
+    Raises:
+        ConfigurationError: it is none of these; see ``open_storage``.
+    """
+    if isinstance(storage, str):
+        return open_storage(storage), None
+    if isinstance(storage, tuple) and len(storage) == 2:
+        return storage
+    from observabilipy.ports import LogStoragePort
+
+    if not isinstance(storage, LogStoragePort):
+        raise ConfigurationError(
+            f"storage must be a storage URL or a storage, got {storage!r}: write for example 'sqlite:///observability.db'"
+        )
+    return storage, None
 
 
 def _opener(scheme: str) -> _Opener:
