@@ -278,8 +278,8 @@ async def test_a_batch_that_the_storage_refuses_is_given_up_after_three_times_an
     assert (await storage.messages(), len(process.buffer)) == (["log entries were dropped: 1", "b"], 0)
 
 
-def test_every_five_hundred_records_ask_to_be_carried_away(start: Callable[..., Process]) -> None:
+def test_every_250_records_ask_to_be_carried_away(start: Callable[..., Process]) -> None:
     process = start(capacity=2**20)
-    process.log(*map(str, range(1_499)))
+    process.log(*map(str, range(749)))
 
     assert process.wakes == 2

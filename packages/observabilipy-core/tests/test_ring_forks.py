@@ -31,7 +31,7 @@ class Scene:
             unprotected=lambda: None,
             full_batch=lambda: None,
         )
-        self.reader = RingReader(self.buffer, Finish({}, Redaction(), 262_144), lambda error: None)
+        self.reader = RingReader(self.buffer, Finish({}, Redaction(), 262_144), lambda error, level: None)
 
     def open_ring(self) -> Ring:
         return Ring.create(self.directory, self.owner, "host", os.getpid(), {}, capacity=2**16)

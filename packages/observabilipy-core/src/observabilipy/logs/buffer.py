@@ -4,6 +4,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Mapping
 from logging import LogRecord
+from operator import itemgetter
 from typing import Protocol, TypeAlias
 
 from observabilipy import process
@@ -197,5 +198,4 @@ class LogBuffer:
         return False
 
 
-def _sequence(record: Record) -> int:
-    return record[0]
+_sequence = itemgetter(0)

@@ -1,17 +1,20 @@
 """From records to entries: what the hot path left to do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from observabilipy.encoding.encoded_entries import EncodedEntry
 from observabilipy.encoding.fast import PASSTHROUGH, prepared
 from observabilipy.encoding.json_text import UNQUOTED, is_flat, json_text
+from observabilipy.logs.buffer import Record
 from observabilipy.logs.cuts import cut
+from observabilipy.logs.logging_record import merged
 from observabilipy.logs.redaction import Redaction
 from observabilipy.models import check_timestamp, level_rank, name_of_number, storable, to_micros
 
 __all__ = ["Finish", "message_text", "shed"]
 
 _SOON = 4_000_000_000.0  # in 2096; until then to_micros does nothing else than what is done here in a third of the time
+_ODD = (b"",)  # no value that every encoder spells alike
 _ENTRY_BYTES = 400  # its tuples, its numbers, the heads of its texts: enough to bound a backlog
 
 
@@ -47,21 +50,39 @@ class Finish:
         """
         if self.base:
             attributes = {**self.base, **attributes}
-        dumps = self._dumps
-        if dumps is not None and type(message) is str and type(level) is str and type(attributes) is dict:
-            # What most entries need, in one piece: 0.8 microseconds instead of 1.2.
-            try:
-                if self._are_harmless(attributes) and message.isascii() and 0.0 <= timestamp < _SOON:
-                    for item in attributes.values():
-                        if type(item) not in UNQUOTED and not (type(item) is float and 1e-4 <= item < 1e16):
-                            break
-                    else:
-                        made = dumps(attributes, None, PASSTHROUGH)
-                        if made.isascii() and len(message) + len(made) <= self._max_characters:
-                            return round(timestamp * 1_000_000), level, message, made.decode()
-            except Exception:  # noqa: BLE001, S110 - what the rest knows how to spell
-                pass
         return self._with_care(timestamp, level, message, attributes)
+
+    def entries(
+        self, records: Iterable[Record], unreadable: Callable[[Exception, str | int], None]
+    ) -> list[EncodedEntry]:
+        """The entries of records. Of one that cannot be an entry ``unreadable`` is told, with its level.
+
+        What most of them need is done here, in one piece with the loop: 0.9 microseconds instead of 1.5.
+        """
+        made: list[EncodedEntry] = []
+        keep = made.append
+        base, dumps, are_harmless, most = self.base, self._dumps, self._are_harmless, self._max_characters
+        for _, timestamp, level, message, own, context in records:
+            try:
+                attributes = merged(context, own) if context or type(own) is not dict else own
+                if base:
+                    attributes = {**base, **attributes}
+                if dumps is not None and type(message) is str and type(level) is str and message.isascii():
+                    try:
+                        for item in attributes.values() if are_harmless(attributes) else _ODD:
+                            if type(item) not in UNQUOTED and not (type(item) is float and 1e-4 <= item < 1e16):
+                                break
+                        else:
+                            encoded = dumps(attributes, None, PASSTHROUGH)
+                            if encoded.isascii() and len(message) + len(encoded) <= most and 0.0 <= timestamp < _SOON:
+                                keep((round(timestamp * 1_000_000), level, message, encoded.decode()))
+                                continue
+                    except Exception:  # noqa: BLE001, S110 - what the rest knows how to spell
+                        pass
+                keep(self._with_care(timestamp, level, message, attributes))
+            except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
+                unreadable(error, level)
+        return made
 
     def _with_care(
         self, timestamp: float, level: str | int, message: object, attributes: Mapping[str, object]

@@ -2,26 +2,33 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from marshal import loads
 
 from observabilipy.encoding.encoded_entries import EncodedEntry
+from observabilipy.logs.buffer import Record
 from observabilipy.logs.crash_buffer import CrashBuffer
 from observabilipy.logs.entries import Finish
 
-__all__ = ["RingReader", "entry_of_payload"]
+__all__ = ["RingReader", "entries_of_payloads"]
 
 _HOLE_SECONDS = 1.0  # after which a place that was reserved and never written is given up: its thread is gone
+_NOTHING: Mapping[str, object] = {}
 
 
-def entry_of_payload(payload: bytes, finish: Finish) -> EncodedEntry:
-    """The entry of a record as CrashBuffer put it into a ring.
-
-    Raises:
-        ValueError, TypeError, EOFError, InvalidValue: it holds something else.
-    """
-    timestamp, level, message, attributes = loads(payload)  # noqa: S302 - from a file of ours that only we may write
-    return finish(timestamp, level, message, json.loads(attributes) if isinstance(attributes, str) else attributes)
+def entries_of_payloads(
+    payloads: Iterable[bytes], finish: Finish, unreadable: Callable[[Exception, str | int], None]
+) -> list[EncodedEntry]:
+    """The entries of records as CrashBuffer put them into a ring; ``unreadable`` is told of what is something else."""
+    records: list[Record] = []
+    for payload in payloads:
+        try:
+            timestamp, level, message, attributes = loads(payload)  # noqa: S302 - from a file of ours that only we may write
+            attributes = json.loads(attributes) if isinstance(attributes, str) else attributes
+            records.append((0, timestamp, level, message, attributes, _NOTHING))
+        except Exception as error:  # noqa: BLE001 - written by another version, perhaps
+            unreadable(error, "INFO")
+    return finish.entries(records, unreadable)
 
 
 class RingReader:
@@ -38,7 +45,7 @@ class RingReader:
         self,
         buffer: CrashBuffer,
         finish: Finish,
-        unreadable: Callable[[Exception], None],
+        unreadable: Callable[[Exception, str | int], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._buffer = buffer
@@ -68,18 +75,15 @@ class RingReader:
         holes = ring.holes
         records = ring.read(count, skip_holes=self._gives_up_holes())
         if ring.holes > holes:
-            self._unreadable(EOFError(f"{ring.holes - holes} places of the ring were never written to their end"))
+            self._unreadable(
+                EOFError(f"{ring.holes - holes} places of the ring were never written to their end"), "INFO"
+            )
         if records:
             self._hole_since = None
         elif self._hole_since is None:
             self._hole_since = self._monotonic()
-        entries = []
-        for payload, _ in records:
-            try:
-                entries.append(entry_of_payload(payload, self._finish))
-            except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
-                self._unreadable(error)
-        return entries, records[-1][1] if records else 0
+        payloads = [payload for payload, _ in records]
+        return entries_of_payloads(payloads, self._finish, self._unreadable), records[-1][1] if records else 0
 
     def intend(self, sequence: int, end: int) -> None:
         """A batch is about to be committed that holds what was taken up to there."""

@@ -5,15 +5,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from logging import LogRecord
 
 from observabilipy.encoding.encoded_entries import EncodedEntries, EncodedEntry
 from observabilipy.errors import StorageUnavailable
 from observabilipy.instruments.registry import Collection, Registry
-from observabilipy.logs.buffer import LogBuffer, Record
+from observabilipy.logs.buffer import LogBuffer
 from observabilipy.logs.crash_buffer import CrashBuffer
 from observabilipy.logs.entries import Finish, shed
-from observabilipy.logs.logging_record import merged
 from observabilipy.logs.ring_reader import RingReader
 from observabilipy.models import Clock, MetricSample, level_of_number
 from observabilipy.ports import Batch, CommitReport, RuntimeStoragePort, Worker
@@ -156,7 +154,9 @@ class Delivery:
         left = [level for _, level, _, _ in self._backlog]
         if self._parcel is not None:
             left += [level for _, level, _, _ in self._parcel.entries[self._parcel.kept :]]
-        left += map(_level, self._buffer.drain())  # of threads that were recording while it was closed
+        left += [
+            _level(level) for _, _, level, *_ in self._buffer.drain()
+        ]  # of threads that were recording while it was closed
         for level in left:
             self._troubles.dropped(level, "closed")
         if left:
@@ -181,21 +181,13 @@ class Delivery:
         self._heard = 0.0
 
     def _take_records(self) -> None:
-        finish, keep = self._finish, self._backlog.append
-        for record in self._buffer.drain():
-            _, timestamp, level, message, attributes, context = record
-            try:
-                if context or isinstance(attributes, LogRecord):
-                    attributes = merged(context, attributes)
-                keep(finish(timestamp, level, message, attributes))
-            except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the others go on
-                self._unreadable(error, _level(record))
+        self._backlog += self._finish.entries(self._buffer.drain(), self._unreadable)
         self._backlog, given_up = shed(self._backlog, self._max_backlog_bytes)
         for level in given_up:
             self._troubles.dropped(level, "backlog_full")
 
-    def _unreadable(self, error: Exception, level: str = "INFO") -> None:
-        self._troubles.dropped(level, "invalid")
+    def _unreadable(self, error: Exception, level: str | int) -> None:
+        self._troubles.dropped(_level(level), "invalid")
         self._troubles.failed("reading a log record", error)
 
     def _tell_of_losses(self, samples: Iterable[MetricSample]) -> None:
@@ -281,6 +273,5 @@ def _host_name() -> str:
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
-def _level(record: Record) -> str:
-    level = record[2]
+def _level(level: str | int) -> str:
     return level if isinstance(level, str) else level_of_number(level)

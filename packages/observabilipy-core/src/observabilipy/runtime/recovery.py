@@ -1,14 +1,15 @@
 """Recovery: what processes that were killed left in their rings gets into the storage, once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from observabilipy import uwsgi
-from observabilipy.encoding.encoded_entries import EncodedEntries, EncodedEntry
+from observabilipy.encoding.encoded_entries import EncodedEntries
 from observabilipy.errors import StorageUnavailable
 from observabilipy.logs.entries import Finish
-from observabilipy.logs.ring_reader import entry_of_payload
+from observabilipy.logs.ring_reader import entries_of_payloads
+from observabilipy.models import level_of_number
 from observabilipy.ports import Batch, RingPort, RuntimeStoragePort, Worker
 from observabilipy.troubles import Troubles
 
@@ -75,7 +76,7 @@ class Recovery:
         finish = self._finish.with_base(leftover.base)
         count = 0
         for sequence, payloads in leftover.batches(_BATCH_ENTRIES):
-            entries = list(self._entries(payloads, finish))
+            entries = entries_of_payloads(payloads, finish, self._unreadable)
             if not self._commit(Batch(worker, sequence, EncodedEntries(entries))):
                 return
             count += len(entries)
@@ -100,13 +101,9 @@ class Recovery:
                 self._troubles.dropped(entry.level, "refused_by_storage")
         return True
 
-    def _entries(self, payloads: Iterable[bytes], finish: Finish) -> Iterable[EncodedEntry]:
-        for payload in payloads:
-            try:
-                yield entry_of_payload(payload, finish)
-            except Exception as error:  # noqa: BLE001 - written by another version, perhaps
-                self._troubles.dropped("INFO", "invalid")
-                self._report(error)
+    def _unreadable(self, error: Exception, level: str | int) -> None:
+        self._troubles.dropped(level if isinstance(level, str) else level_of_number(level), "invalid")
+        self._report(error)
 
 
 class _Rings:
