@@ -1,7 +1,9 @@
 """Totals: what the contract does not ask of every storage."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from observabilipy.models import (
 )
 from observabilipy.ports import Batch, Worker
 from observabilipy.testing import FakeClock
-from observabilipy_sqlite import SQLiteStorage
+from observabilipy_sqlite import SQLiteStorage, totals
 
 _DAY = 86_400.0
 _A = Worker("worker-a")
@@ -149,3 +151,14 @@ async def test_a_gauge_whose_definition_comes_later_is_not_lost(storage: SQLiteS
     await storage.register([Family("g", MetricKind.GAUGE, "G.", aggregate="sum")])
 
     assert [series.value for series in await _series(storage)] == [7]
+
+
+async def test_series_are_counted_once_for_all_that_begin_in_a_commit(storage: SQLiteStorage) -> None:
+    await storage.register([Family("c_total", MetricKind.COUNTER, "C.", series_limit=3)])
+    counted: list[str] = []
+    with closing(sqlite3.connect(storage.path)) as connection:
+        connection.set_trace_callback(lambda sql: counted.append(sql) if "count(*)" in sql else None)
+        writer = totals.Writer(connection, 1)
+        writer.add(counter("c_total", labels={"a": str(number)}) for number in range(5))
+
+    assert (len(counted), writer.report().overflowed) == (1, {"c_total": 2})

@@ -44,6 +44,7 @@ class Writer:
     refused: Counter[str] = field(default_factory=Counter)
     hidden: Counter[str] = field(default_factory=Counter)
     _families: dict[str, Family] = field(default_factory=dict)
+    _within: dict[tuple[str, MetricKind], int] = field(default_factory=dict)  # series that count against the limit
 
     def add(self, samples: Iterable[MetricSample]) -> None:
         """Add increments and set gauges, in their order."""
@@ -98,14 +99,20 @@ class Writer:
             " RETURNING id",
             (sample.name, sample.kind.value, labels, overflow, self.now, self.now),
         ).fetchone()
+        if not overflow:
+            self._within[sample.name, sample.kind] += 1  # they were counted before
         return int(series)
 
     def _count(self, sample: MetricSample) -> int:
-        (count,) = self.connection.execute(
-            "SELECT count(*) FROM series WHERE name = ? AND kind = ? AND ended IS NULL AND NOT overflow",
-            (sample.name, sample.kind.value),
-        ).fetchone()
-        return int(count)
+        # Counted by SQL once: for each of 20,000 new series it held the write lock for 40 seconds.
+        known = self._within.get((sample.name, sample.kind))
+        if known is None:
+            (known,) = self.connection.execute(
+                "SELECT count(*) FROM series WHERE name = ? AND kind = ? AND ended IS NULL AND NOT overflow",
+                (sample.name, sample.kind.value),
+            ).fetchone()
+            self._within[sample.name, sample.kind] = known
+        return known
 
     def _set(self, series: int, value: float) -> None:
         # Both, whatever the aggregate: a newer definition may choose another one.
