@@ -59,6 +59,20 @@ async def test_the_newest_exemplar_of_each_bucket_is_kept(storage: SQLiteStorage
     assert [e.value for e in after.exemplars] == [1.25, 9.0]
 
 
+@pytest.mark.parametrize("names", [None, ["h"]])
+async def test_an_exemplar_from_under_older_bounds_hides_no_newer_one(
+    storage: SQLiteStorage, names: list[str] | None
+) -> None:
+    for bounds, moment in (((1.0, 2.0, 3.0), 5.0), ((9.0,), 6.0)):
+        await storage.register([Family("h", MetricKind.HISTOGRAM, "H.", bounds=bounds)])
+        exemplar = Exemplar({"trace_id": "abc"}, 2.5, moment)
+        value = HistogramValue.of(bounds, [2.5])
+        await storage.write_samples([MetricSample("h", value, {}, MetricKind.HISTOGRAM, moment, exemplars=(exemplar,))])
+    (family,) = [family async for family in storage.totals(names)]
+
+    assert [exemplar.timestamp for exemplar in family.series[0].exemplars] == [6.0]
+
+
 async def test_a_counter_keeps_its_newest_exemplar(storage: SQLiteStorage) -> None:
     for trace in "ab":
         exemplar = Exemplar({"trace_id": trace}, 1)

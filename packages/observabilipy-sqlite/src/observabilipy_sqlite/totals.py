@@ -239,11 +239,11 @@ def _filled(connection: sqlite3.Connection, family: Family, now: int) -> Family:
 
 
 def _exemplars(connection: sqlite3.Connection, family: Family) -> dict[int, tuple[Exemplar, ...]]:
-    """By series, one of each bucket, lowest first. Of those that newer bounds put into one bucket, any."""
+    """By series, the newest of each bucket, lowest first: newer bounds may put several into one bucket."""
     buckets: dict[int, dict[int, Exemplar]] = {}
     for series, labels, value, micros in connection.execute(
         "SELECT series, exemplar.labels, value, timestamp FROM series JOIN exemplar ON series = id"
-        " WHERE name = ? AND kind = ? AND ended IS NULL",
+        " WHERE name = ? AND kind = ? AND ended IS NULL ORDER BY timestamp, bucket",
         (family.name, family.kind.value),
     ):
         number = cast("float", from_stored(value))
