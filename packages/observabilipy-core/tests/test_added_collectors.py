@@ -221,3 +221,30 @@ async def test_all_kinds_of_values_pass(obs: Observability) -> None:
         b"s_count 3",
         b"s_sum 4",
     ]
+
+
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, KeyboardInterrupt])
+async def test_nothing_that_a_collector_raises_in_its_own_thread_reaches_the_event_loop(
+    obs: Observability, error: type[BaseException]
+) -> None:
+    def broken() -> list[Family]:
+        raise error
+
+    obs.add_collector(broken)
+    obs.add_collector(lambda: [POOL])
+
+    assert (await scraped(obs)).endswith(POOL_TEXT)
+
+
+async def test_an_exception_that_cannot_be_printed_is_one_like_any_other(obs: Observability) -> None:
+    class UnprintableError(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    def broken() -> list[Family]:
+        raise UnprintableError
+
+    obs.add_collector(broken)
+    obs.add_collector(lambda: [POOL])
+
+    assert (await scraped(obs)).endswith(POOL_TEXT)

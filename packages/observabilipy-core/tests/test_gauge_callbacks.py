@@ -1,5 +1,6 @@
 """Gauges whose value is asked for."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 
@@ -107,3 +108,17 @@ async def test_callbacks_run_in_the_runtimes_thread_without_any_other_record() -
         values = [series.value async for family in obs.storage.totals(["queue_length"]) for series in family.series]
 
     assert (values, threads[0]) == ([7], "observabilipy")
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, GeneratorExit])
+def test_nothing_that_a_callback_raises_ends_the_thread_that_commits(error: type[BaseException]) -> None:
+    def broken() -> float:
+        raise error
+
+    with Observability(collectors=(), handle_sigterm=False, flush_interval=3600) as obs:
+        obs.gauge("queue_length", "Jobs that wait.").set_function(broken)
+        obs.runtime.start()
+        first = obs.flush()
+        obs.counter("jobs_total", "Jobs.").inc()
+
+        assert (first, obs.flush()) == (True, True)

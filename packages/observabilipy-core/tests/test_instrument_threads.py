@@ -231,6 +231,30 @@ def test_a_callback_of_the_garbage_collector_may_record_and_make_series(registry
     assert sum(value for value in values if isinstance(value, int)) == collections + 100
 
 
+def test_a_snapshot_is_whole_though_a_collection_of_garbage_observes_while_it_is_taken(registry: Registry) -> None:
+    took = histogram_of(registry)
+
+    def collected(phase: str, _: object) -> None:
+        if phase == "stop":
+            took.observe(1.0)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(collected)
+    gc.set_threshold(1, 1, 1)
+    kept: list[list[int]] = []  # so that no list is ready to be used again
+    torn = 0
+    try:
+        for _ in range(50_000):
+            kept.append([])
+            counts, total = took.snapshot()
+            torn += sum(counts) != total
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(collected)
+
+    assert torn == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_forty_children_that_are_forked_while_threads_record_report_their_own_alone(registry: Registry) -> None:

@@ -1,7 +1,9 @@
 """Totals: what the contract does not ask of every storage."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from observabilipy.models import (
 )
 from observabilipy.ports import Batch, Worker
 from observabilipy.testing import FakeClock
-from observabilipy_sqlite import SQLiteStorage
+from observabilipy_sqlite import SQLiteStorage, totals
 
 _DAY = 86_400.0
 _A = Worker("worker-a")
@@ -55,6 +57,20 @@ async def test_the_newest_exemplar_of_each_bucket_is_kept(storage: SQLiteStorage
 
     assert [(e.labels["trace_id"], e.value) for e in before.exemplars] == [("old", 0.5), ("new", 1.25), ("new", 9.0)]
     assert [e.value for e in after.exemplars] == [1.25, 9.0]
+
+
+@pytest.mark.parametrize("names", [None, ["h"]])
+async def test_an_exemplar_from_under_older_bounds_hides_no_newer_one(
+    storage: SQLiteStorage, names: list[str] | None
+) -> None:
+    for bounds, moment in (((1.0, 2.0, 3.0), 5.0), ((9.0,), 6.0)):
+        await storage.register([Family("h", MetricKind.HISTOGRAM, "H.", bounds=bounds)])
+        exemplar = Exemplar({"trace_id": "abc"}, 2.5, moment)
+        value = HistogramValue.of(bounds, [2.5])
+        await storage.write_samples([MetricSample("h", value, {}, MetricKind.HISTOGRAM, moment, exemplars=(exemplar,))])
+    (family,) = [family async for family in storage.totals(names)]
+
+    assert [exemplar.timestamp for exemplar in family.series[0].exemplars] == [6.0]
 
 
 async def test_a_counter_keeps_its_newest_exemplar(storage: SQLiteStorage) -> None:
@@ -149,3 +165,14 @@ async def test_a_gauge_whose_definition_comes_later_is_not_lost(storage: SQLiteS
     await storage.register([Family("g", MetricKind.GAUGE, "G.", aggregate="sum")])
 
     assert [series.value for series in await _series(storage)] == [7]
+
+
+async def test_series_are_counted_once_for_all_that_begin_in_a_commit(storage: SQLiteStorage) -> None:
+    await storage.register([Family("c_total", MetricKind.COUNTER, "C.", series_limit=3)])
+    counted: list[str] = []
+    with closing(sqlite3.connect(storage.path)) as connection:
+        connection.set_trace_callback(lambda sql: counted.append(sql) if "count(*)" in sql else None)
+        writer = totals.Writer(connection, 1)
+        writer.add(counter("c_total", labels={"a": str(number)}) for number in range(5))
+
+    assert (len(counted), writer.report().overflowed) == (1, {"c_total": 2})

@@ -113,9 +113,7 @@ class Troubles:
     def failed(self, task: str, error: BaseException) -> None:
         """A task of the library failed."""
         self._add("observabilipy_failures_total", "Tasks of the library that failed.", task=task)
-        self.warn(
-            f"failed {task}", f"{task} failed: {type(error).__name__}: {error}; observabilipy_failures_total counts it"
-        )
+        self.warn(f"failed {task}", f"{task} failed: {_said(error)}; observabilipy_failures_total counts it")
 
     def lost(self, family: str, count: int) -> None:
         """Samples that no storage would take were given up."""
@@ -132,3 +130,10 @@ class Troubles:
 
     def _add(self, name: str, help: str, amount: float = 1, **labels: str) -> None:
         self._count(name, help, tuple(labels.items()), amount)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything
+        return f"{type(error).__name__}, which cannot be printed"

@@ -201,7 +201,7 @@ def _shown(value: Plain | None, bounds: tuple[float, ...]) -> float | HistogramV
 def _exemplars(connection: sqlite3.Connection) -> dict[int, list[Exemplar]]:
     found: dict[int, list[Exemplar]] = {}
     for series, labels, value, micros in connection.execute(
-        "SELECT series, labels, value, timestamp FROM exemplar ORDER BY series, bucket"
+        "SELECT series, labels, value, timestamp FROM exemplar ORDER BY series, timestamp, bucket"
     ):
         number = cast("float", from_stored(value))
         exemplar = Exemplar(json.loads(labels), number, None if micros is None else from_micros(micros))
@@ -212,7 +212,7 @@ def _exemplars(connection: sqlite3.Connection) -> dict[int, list[Exemplar]]:
 def _by_place(
     ids: Sequence[int], exemplars: Mapping[int, list[Exemplar]], bounds: tuple[float, ...]
 ) -> dict[int, tuple[Exemplar, ...]]:
-    """One of each bucket, lowest first. Of those that newer bounds put into one bucket, any."""
+    """The newest of each bucket, lowest first. They come oldest first: newer bounds may put several into one bucket."""
     if not exemplars:
         return {}
     shown = {}

@@ -44,6 +44,7 @@ class Writer:
     refused: Counter[str] = field(default_factory=Counter)
     hidden: Counter[str] = field(default_factory=Counter)
     _families: dict[str, Family] = field(default_factory=dict)
+    _within: dict[tuple[str, MetricKind], int] = field(default_factory=dict)  # series that count against the limit
 
     def add(self, samples: Iterable[MetricSample]) -> None:
         """Add increments and set gauges, in their order."""
@@ -98,14 +99,20 @@ class Writer:
             " RETURNING id",
             (sample.name, sample.kind.value, labels, overflow, self.now, self.now),
         ).fetchone()
+        if not overflow:
+            self._within[sample.name, sample.kind] += 1  # they were counted before
         return int(series)
 
     def _count(self, sample: MetricSample) -> int:
-        (count,) = self.connection.execute(
-            "SELECT count(*) FROM series WHERE name = ? AND kind = ? AND ended IS NULL AND NOT overflow",
-            (sample.name, sample.kind.value),
-        ).fetchone()
-        return int(count)
+        # Counted by SQL once: for each of 20,000 new series it held the write lock for 40 seconds.
+        known = self._within.get((sample.name, sample.kind))
+        if known is None:
+            (known,) = self.connection.execute(
+                "SELECT count(*) FROM series WHERE name = ? AND kind = ? AND ended IS NULL AND NOT overflow",
+                (sample.name, sample.kind.value),
+            ).fetchone()
+            self._within[sample.name, sample.kind] = known
+        return known
 
     def _set(self, series: int, value: float) -> None:
         # Both, whatever the aggregate: a newer definition may choose another one.
@@ -232,11 +239,11 @@ def _filled(connection: sqlite3.Connection, family: Family, now: int) -> Family:
 
 
 def _exemplars(connection: sqlite3.Connection, family: Family) -> dict[int, tuple[Exemplar, ...]]:
-    """By series, one of each bucket, lowest first. Of those that newer bounds put into one bucket, any."""
+    """By series, the newest of each bucket, lowest first: newer bounds may put several into one bucket."""
     buckets: dict[int, dict[int, Exemplar]] = {}
     for series, labels, value, micros in connection.execute(
         "SELECT series, exemplar.labels, value, timestamp FROM series JOIN exemplar ON series = id"
-        " WHERE name = ? AND kind = ? AND ended IS NULL",
+        " WHERE name = ? AND kind = ? AND ended IS NULL ORDER BY timestamp, bucket",
         (family.name, family.kind.value),
     ):
         number = cast("float", from_stored(value))

@@ -13,12 +13,18 @@ AddedCollector: TypeAlias = Callable[[], Iterable[Family]]
 """Gives families with their series. It is called once for each answer of ``/metrics``, maybe by several at a time."""
 
 
-def collected(collectors: Iterable[AddedCollector], on_failure: Callable[[str, Exception], None]) -> list[Family]:
+def collected(
+    collectors: Iterable[AddedCollector],
+    on_failure: Callable[[str, Exception], None],
+    *,
+    apart: bool = False,
+) -> list[Family]:
     """What they all give. One that fails keeps what it gave before, and the others go on.
 
     Args:
         collectors: in their order.
         on_failure: told what failed, and how.
+        apart: this is a thread of their own, so SystemExit and the like are theirs, too, and not a signal handler's.
     """
     families: list[Family] = []
     for collector in list(collectors):
@@ -27,6 +33,10 @@ def collected(collectors: Iterable[AddedCollector], on_failure: Callable[[str, E
                 families.append(_checked(family))  # noqa: PERF401 - what came before an exception stays
         except Exception as error:  # noqa: BLE001 - a foreign collector may raise anything
             on_failure(f"the collector {_name(collector)}", error)
+        except BaseException as error:
+            if not apart:
+                raise
+            on_failure(f"the collector {_name(collector)}", RuntimeError(f"it raised {type(error).__name__}"))
     return families
 
 

@@ -177,7 +177,7 @@ class Endpoints:
     async def _collected_off_loop(self) -> list[Family]:
         found: list[Family] = []
         try:
-            await off_loop(lambda: found.extend(collected(self._collectors, self._on_collector_failure)))
+            await off_loop(lambda: found.extend(collected(self._collectors, self._on_collector_failure, apart=True)))
         except RuntimeError as error:  # no thread can be had now
             self._on_collector_failure("calling the collectors", error)
         return found

@@ -287,8 +287,14 @@ class GaugeLedger(Ledger[Gauge]):
                     gauge.refuse("set_function", value)
                 elif not (gauge.was_set and _same(number, _value_of(gauge))):
                     gauge.set(number)
-            except Exception as error:  # noqa: BLE001 - a callback of the application may raise anything
+            except BaseException as error:  # it may raise anything, CancelledError and SystemExit too
+                if isinstance(error, KeyboardInterrupt | SystemExit) and _is_main_thread():
+                    raise  # of a signal, while the process closes
                 self.kin.troubles.failed(f"asking for {self.kin.name}", error)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _same(one: float, other: float) -> bool:

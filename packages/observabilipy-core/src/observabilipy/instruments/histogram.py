@@ -71,8 +71,11 @@ class Histogram:
 
     def snapshot(self) -> tuple[list[int], float]:
         """Counts by bucket, and the sum, of one moment."""
-        total = self._sum  # no call between the two
-        return self._counts[:], total
+        while True:
+            total = self._sum
+            counts = self._counts[:]  # up to Python 3.11 making a list may collect garbage, and that may observe
+            if self._sum is total:
+                return counts, total
 
     def reported(self, exemplars: Mapping[int, Kept]) -> None:
         """These exemplars are committed."""

@@ -347,8 +347,10 @@ class EmbeddedRuntime:
         self._carrier = threading.get_ident()
         try:
             return self._delivery.deliver()
-        except Exception as error:  # noqa: BLE001 - the thread must outlive a bug of ours
+        except BaseException as error:  # the thread must outlive a bug of ours, and what foreign code raises
             self.troubles.failed("carrying records to the storage", error)
+            if not isinstance(error, Exception) and self._thread is not threading.current_thread():
+                raise  # whoever closes is told of Ctrl-C
             return False
         finally:
             self._carrier = None
