@@ -2,7 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.parse import quote
 
 import pytest
@@ -59,6 +63,51 @@ def test_what_cannot_work_is_one_line_on_stderr_and_exit_code_1(
     error = capsys.readouterr().err
 
     assert (code, error.startswith(message), error.count("\n")) == (1, True, 1)
+
+
+@contextmanager
+def service(status: int, body: bytes) -> Iterator[str]:
+    """Where a service answers every request with this."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (
+            401,
+            b'{"detail":"a valid token is required","hint":"send it"}\n',
+            "a valid token is required: set OBSERVABILIPY_TOKEN, or name a file with --token-file",
+        ),
+        (403, b'{"detail":"nobody decided","hint":"set a token"}\n', "nobody decided: set a token"),
+        (404, b"<h1>Not Found</h1>\n\x1b[2J\n", "<h1>Not Found</h1>\\u000a\\u001b[2J"),
+    ],
+)
+def test_tail_tells_a_refusal_on_one_line_and_what_to_do(
+    capsys: pytest.CaptureFixture[str], status: int, body: bytes, told: str
+) -> None:
+    with service(status, body) as url:
+        code = main(["tail", url])
+
+    assert (code, capsys.readouterr().err) == (1, f"observabilipy: {url}/logs?limit=20 answered {status}: {told}\n")
 
 
 def test_tail_of_an_empty_memory_storage_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

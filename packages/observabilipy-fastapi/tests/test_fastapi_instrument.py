@@ -1,7 +1,7 @@
 """instrument(): what one call adds to an application, and what it refuses."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException
@@ -270,3 +270,18 @@ def test_options_beside_an_observability_are_an_error(app: FastAPI, obs: Observa
 def test_a_prefix_that_cannot_be_is_an_error(app: FastAPI, prefix: str) -> None:
     with pytest.raises(ConfigurationError, match="prefix must be empty, or begin with a slash"):
         instrument(app, prefix=prefix)
+
+
+@pytest.mark.parametrize("exclude", ["/health", ["health"], [None]])
+def test_what_cannot_be_excluded_is_an_error_before_the_application_starts(
+    app: FastAPI, obs: Observability, exclude: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"exclude takes a list of paths .* write \['/health'\]"):
+        instrument(app, obs, exclude=exclude)
+
+
+def test_a_metric_with_the_name_of_ours_is_an_error_where_it_is_defined(app: FastAPI, obs: Observability) -> None:
+    instrument(app, obs)
+
+    with pytest.raises(ConfigurationError, match="http_server_active_requests is defined in another way"):
+        obs.gauge("http_server_active_requests", "Mine.")

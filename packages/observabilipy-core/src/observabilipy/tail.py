@@ -25,6 +25,7 @@ __all__ = ["command", "entry_line"]
 
 _POLL_SECONDS = 0.5
 _PAGE = 1_000
+_UNAUTHORIZED = 401
 _NEXT = re.compile(r'<\?([^>]*)>; rel="next"')
 
 
@@ -130,12 +131,24 @@ def _fetch(url: str, token: str) -> tuple[list[LogEntry], str | None]:
     except HTTPError as error:
         if error.code >= 500:  # a proxy, or a worker that is going
             raise
-        answer = error.read(2_000).decode(errors="replace")
-        raise ConfigurationError(f"{url} answered {error.code}: {answer}") from None
+        raise ConfigurationError(f"{url} answered {error.code}: {_refusal(error.code, error.read(2_000))}") from None
     except OSError:
         raise
     except (HTTPException, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{url} is no /logs of observabilipy: {error}") from None
+
+
+def _refusal(code: int, answer: bytes) -> str:
+    """What a service said, on one line, and what to do about it here."""
+    text = answer.decode(errors="replace").strip()
+    try:
+        problem = json.loads(text)
+        told, hint = problem["detail"], problem["hint"]
+    except (KeyError, TypeError, ValueError):
+        return printable(text)
+    if code == _UNAUTHORIZED:
+        hint = "set OBSERVABILIPY_TOKEN, or name a file with --token-file"
+    return printable(f"{told}: {hint}")
 
 
 def _entry(line: bytes) -> LogEntry:

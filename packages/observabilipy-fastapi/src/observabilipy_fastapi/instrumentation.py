@@ -9,6 +9,7 @@ from starlette.routing import Match
 from observabilipy import ConfigurationError, Observability, install
 from observabilipy.http import Auth
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
+from observabilipy.requests import RequestRecorder
 from observabilipy_asgi import ObservabilityMiddleware
 from observabilipy_asgi.protocol import Scope
 from observabilipy_fastapi.router import observability_router
@@ -61,14 +62,15 @@ def instrument(
     obs = _observability(storage, options)
     for path in obs.endpoints.paths:
         _check_free(app, prefix + path)
-    app.add_middleware(
-        ObservabilityMiddleware,
-        obs=obs,
-        access_log=access_log,
-        request_ids=request_ids,
-        body_sizes=body_sizes,
-        exclude=exclude,
-    )
+    recorded: dict[str, Any] = {
+        "access_log": access_log,
+        "request_ids": request_ids,
+        "body_sizes": body_sizes,
+        "exclude": exclude if isinstance(exclude, str) else tuple(exclude),
+    }
+    # The middleware is made when the server has started, and what it refused then would make every answer a 500.
+    RequestRecorder(obs, **recorded)
+    app.add_middleware(ObservabilityMiddleware, obs=obs, **recorded)
     app.include_router(observability_router(obs, include_in_schema=include_in_schema), prefix=prefix)
     return install(obs)
 
