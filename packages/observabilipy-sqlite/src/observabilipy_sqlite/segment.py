@@ -77,7 +77,7 @@ class Segment:
         levels: a bit for each level that occurs, see ``level_bits``.
         codec: PLAIN or PACKED.
         names: of levels beyond the five, escaped, joined by line feeds.
-        checksum: CRC-32 of the four columns, one after the other.
+        checksum: CRC-32 of the names and the four columns, one after the other.
         filter: of the attributes, if it is packed.
         timestamps, codes, messages, attributes: the columns, as the codec has them.
     """
@@ -139,12 +139,23 @@ class Segment:
 def is_intact(segment: Segment) -> bool:
     """Whether the columns are as they were written. Of one that is not, whoever asks does without; it is told here."""
     columns = (segment.timestamps, segment.codes, segment.messages, segment.attributes)
-    if _checksum(*columns) == segment.checksum:
+    if _checksum(segment.names, *columns) == segment.checksum and _has_what_it_says(segment):
         return True
     logging.getLogger("observabilipy").warning(
         "the log is damaged at position %d: %d entries cannot be read", segment.first, segment.entries
     )
     return False
+
+
+def _has_what_it_says(segment: Segment) -> bool:
+    """Whether the head, which has no checksum, fits the columns, which were found to be right."""
+    if segment.codec not in {PLAIN, PACKED}:
+        return False
+    try:
+        codes = segment.read_codes()
+    except zlib.error:
+        return False
+    return (len(codes), len(codes) - codes.count(0)) == (segment.places, segment.entries)
 
 
 _NARROW = 4  # bytes of a difference of up to 35 minutes; the others have 8
@@ -275,7 +286,7 @@ def _stored(  # noqa: PLR0917 - all of them by their place in the file
         level_bits(name for name, *_ in shares),
         codec,
         names,
-        _checksum(*packed),
+        _checksum(names, *packed),
         filter_,
         *packed,
     )
@@ -321,8 +332,8 @@ def _bytes_of(kind: str, numbers: Iterable[int]) -> bytes:
     return values.tobytes()
 
 
-def _checksum(*columns: bytes) -> int:
-    checksum = 0
+def _checksum(names: str, *columns: bytes) -> int:
+    checksum = zlib.crc32(names.encode())
     for column in columns:
         checksum = zlib.crc32(column, checksum)
     return checksum
