@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from observabilipy.encoding.encoded_entries import EncodedEntry
 from observabilipy.models import LogQuery, storable
+from observabilipy_sqlite.bloom import may_have
 from observabilipy_sqlite.matching import Matching
 from observabilipy_sqlite.segment import (
     MOST_NAMES,
@@ -127,6 +128,22 @@ def test_what_is_packed_is_much_smaller() -> None:
 
     assert contents(packed) == entries
     assert size(packed) * 5 < size(plain)
+
+
+def test_the_filter_of_what_little_is_left_is_small_and_knows_it() -> None:
+    entries = [(number, "INFO", "m", f'{{"id":"{number:016x}"}}') for number in range(1_000)]
+    plain, shares = made(entries)
+    packed, _ = merged([plain], shares)
+    half = thinned(packed, packed.read(), [number % 2 == 0 for number in range(1_000)])
+    two = thinned(packed, packed.read(), [number in {7, 500} for number in range(1_000)])
+    assert packed.filter is not None
+    assert half is not None
+    assert two is not None
+    assert two[0].filter is not None
+
+    assert half[0].filter == packed.filter  # making another one takes longer than all else
+    assert len(two[0].filter) * 50 < len(packed.filter)
+    assert [may_have(two[0].filter, [[b'"id":"%016x"' % number]]) for number in (7, 500)] == [True, True]
 
 
 @pytest.mark.parametrize("codec", [PLAIN, PACKED])

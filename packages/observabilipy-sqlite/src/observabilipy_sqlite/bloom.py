@@ -79,7 +79,7 @@ def may_have(filter_: bytes | None, wanted: Iterable[list[bytes]]) -> bool:
     if filter_ is None:
         return True
     bits = filter_[_CHECKSUM_BYTES:]
-    if zlib.crc32(bits) != int.from_bytes(filter_[:_CHECKSUM_BYTES], "little"):
+    if not bits or zlib.crc32(bits) != int.from_bytes(filter_[:_CHECKSUM_BYTES], "little"):
         return True
     return all(any(_has(bits, pair) for pair in pairs) for pairs in wanted)
 

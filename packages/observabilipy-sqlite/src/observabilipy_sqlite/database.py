@@ -220,6 +220,10 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
             return result
+        except UnicodeDecodeError as error:  # SQLite's message quotes what is damaged
+            damage = sqlite3.DatabaseError(f"what it holds is no text: {error}")
+            damage.sqlite_errorname = "SQLITE_CORRUPT"
+            raise self._trouble(damage) from damage
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 

@@ -27,9 +27,11 @@ class _Found:
     generation: str
     wholes: list[Segment] = field(default_factory=list)
     partly: Segment | None = None
+    strays: list[int] = field(default_factory=list)
+    """Of segments that are told of, but not there."""
 
     def __bool__(self) -> bool:
-        return bool(self.wholes) or self.partly is not None
+        return bool(self.wholes or self.strays) or self.partly is not None
 
 
 class Deletion:
@@ -94,6 +96,8 @@ class Deletion:
 def _delete(connection: sqlite3.Connection, found: _Found) -> int:
     if logs.generation(connection) != found.generation:
         return 0
+    for first in found.strays:
+        logs.remove_stray_shares(connection, first)
     return sum(segment.entries for segment in found.wholes if logs.remove(connection, segment))
 
 
@@ -130,20 +134,25 @@ def _found(
     """The first of these segments: as many as go as a whole, else the one that goes in part."""
     generation = logs.generation(connection)
     wholes: list[Segment] = []
+    strays: list[int] = []
     size = 0
     for first, entries in rows:
         head = pages.head(connection, first)
+        if head is None:
+            strays.append(first)
+            continue
         if not is_whole(head, entries):
-            return _Found(generation, wholes, None if wholes else pages.whole(connection, first))
+            return _Found(generation, wholes, None if wholes or strays else pages.whole(connection, first), strays)
         wholes.append(head)
         size += head.size if head.codec == PLAIN else head.size // _PACKED_SHARE
         if size >= _STEP_BYTES:
             break
-    return _Found(generation, wholes)
+    return _Found(generation, wholes, strays=strays)
 
 
 def _of_level(segment: Segment, columns: Columns, name: str) -> list[bool]:
-    code = segment.level_names.index(name)
+    names = segment.level_names
+    code = names.index(name) if name in names else 0  # damage may tell of a level that is not there
     return [found == code for found in columns.codes if found]
 
 

@@ -9,7 +9,19 @@ from observabilipy.models import LevelFacts, LogEntry, LogFacts, from_micros
 from observabilipy_sqlite.segment import Segment, Share, segments_of
 from observabilipy_sqlite.values import unescaped
 
-__all__ = ["Prepared", "append", "count", "ends", "facts", "generation", "prepared", "remove", "replace", "shares"]
+__all__ = [
+    "Prepared",
+    "append",
+    "count",
+    "ends",
+    "facts",
+    "generation",
+    "prepared",
+    "remove",
+    "remove_stray_shares",
+    "replace",
+    "shares",
+]
 
 Prepared: TypeAlias = Sequence[tuple[Segment, list[Share]]]
 """Segments as they will be written, but for their positions."""
@@ -53,9 +65,11 @@ def facts(connection: sqlite3.Connection) -> LogFacts:
     """Everything that is known of the log without reading it."""
     known = ends(connection)
     levels = {
-        unescaped(name): LevelFacts(count, from_micros(oldest), from_micros(newest), size)
+        unescaped(name.decode(errors="replace")): LevelFacts(count, from_micros(oldest), from_micros(newest), size)
         for name, count, size, oldest, newest in connection.execute(
-            "SELECT level, sum(entries), sum(bytes), min(oldest), max(newest) FROM share GROUP BY level ORDER BY level"
+            # No text: one name that is damaged would cost all that is known.
+            "SELECT CAST(level AS BLOB), sum(entries), sum(bytes), min(oldest), max(newest)"
+            " FROM share GROUP BY level ORDER BY level"
         )
     }
     return LogFacts(known.generation, known.oldest, known.upcoming, levels)
@@ -68,9 +82,11 @@ def count(connection: sqlite3.Connection) -> int:
 
 def shares(connection: sqlite3.Connection, first: int, last: int) -> list[Share]:
     """What the segments from one to another have of each level."""
-    return connection.execute(
-        "SELECT level, entries, bytes, oldest, newest FROM share WHERE first BETWEEN ? AND ?", (first, last)
-    ).fetchall()
+    rows = connection.execute(
+        "SELECT CAST(level AS BLOB), entries, bytes, oldest, newest FROM share WHERE first BETWEEN ? AND ?",
+        (first, last),
+    )
+    return [(name.decode(errors="replace"), *numbers) for name, *numbers in rows]
 
 
 def remove(connection: sqlite3.Connection, known: Segment) -> bool:
@@ -83,6 +99,13 @@ def remove(connection: sqlite3.Connection, known: Segment) -> bool:
         connection.execute("DELETE FROM body WHERE first = ?", (known.first,))
         connection.execute("DELETE FROM share WHERE first = ?", (known.first,))
     return bool(removed)
+
+
+def remove_stray_shares(connection: sqlite3.Connection, first: int) -> None:
+    """Remove what is told of a segment that is not there: damage took it, or gave it another number."""
+    connection.execute(
+        "DELETE FROM share WHERE first = ?1 AND NOT EXISTS (SELECT 1 FROM segment WHERE first = ?1)", (first,)
+    )
 
 
 def replace(connection: sqlite3.Connection, known: Sequence[Segment], new: tuple[Segment, list[Share]] | None) -> bool:

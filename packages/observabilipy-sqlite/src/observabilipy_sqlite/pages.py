@@ -16,7 +16,9 @@ MOST_HEADS = 256
 
 _PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
 _HEAD = "first, places, entries, bytes, oldest, newest, levels, codec"
-_COLUMNS = "names, checksum, filter, timestamps, codes, messages, attributes"
+# Names are no text before the checksum was looked at. And what stands for a body that is not there fits no checksum.
+_COLUMNS = "CAST(names AS BLOB), checksum, filter, timestamps, codes, messages, attributes"
+_NO_BODY = (b"", -1, None, b"", b"", b"", b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,10 @@ def heads(
     return list(map(_head, rows))
 
 
-def head(connection: sqlite3.Connection, first: int) -> Segment:
-    """A segment that is there, without its columns."""
-    return _head(
-        connection.execute(f"SELECT {_HEAD} FROM segment WHERE first = ?", (first,)).fetchone()  # noqa: S608 - our own text
-    )
+def head(connection: sqlite3.Connection, first: int) -> Segment | None:
+    """A segment without its columns, if it is there."""
+    row = connection.execute(f"SELECT {_HEAD} FROM segment WHERE first = ?", (first,)).fetchone()  # noqa: S608 - our own text
+    return None if row is None else _head(row)
 
 
 def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
@@ -96,13 +97,11 @@ def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
 
 
 def whole(connection: sqlite3.Connection, first: int) -> Segment:
-    """A segment that is there, with its columns."""
-    return Segment(
-        *connection.execute(
-            f"SELECT {_HEAD}, {_COLUMNS} FROM segment JOIN body USING (first) WHERE first = ?",  # noqa: S608 - our own text
-            (first,),
-        ).fetchone()
-    )
+    """A segment that is there, with its columns. Whether they are intact, and there at all, is for ``is_intact``."""
+    known = connection.execute(f"SELECT {_HEAD} FROM segment WHERE first = ?", (first,)).fetchone()  # noqa: S608 - our own text
+    body = connection.execute(f"SELECT {_COLUMNS} FROM body WHERE first = ?", (first,)).fetchone()  # noqa: S608 - likewise
+    names, *columns = body or _NO_BODY
+    return Segment(*(*known, names.decode(errors="replace"), *columns))
 
 
 def _head(row: tuple[int, int, int, int, int, int, int, int]) -> Segment:
@@ -134,6 +133,7 @@ def segments(
 
 
 def _filter(connection: sqlite3.Connection, known: Segment) -> bytes | None:
-    found: bytes | None
-    (found,) = connection.execute("SELECT filter FROM body WHERE first = ?", (known.first,)).fetchone()
-    return found
+    row: tuple[bytes | None] | None = connection.execute(
+        "SELECT filter FROM body WHERE first = ?", (known.first,)
+    ).fetchone()
+    return None if row is None else row[0]

@@ -55,7 +55,7 @@ CREATE INDEX plain_segment ON segment (first) WHERE codec = 0;
 CREATE TABLE body (
     first INTEGER PRIMARY KEY,              -- of the segment
     names TEXT NOT NULL,                    -- of levels beyond the five, as within a JSON string, joined by line feeds
-    checksum INTEGER NOT NULL,              -- CRC-32 of the columns as they are here
+    checksum INTEGER NOT NULL,              -- CRC-32 of the names and the columns as they are here
     filter BLOB,                            -- of the attributes, before the columns, to be read without them
     timestamps BLOB NOT NULL,               -- microseconds
     codes BLOB NOT NULL,                    -- the level at each place, 0 for none

@@ -39,6 +39,7 @@ PACKED = 1
 MOST_PLACES = 1_024
 """Places in a segment. With more it would be somewhat smaller, and a reader of a few entries would unpack more."""
 
+_LARGEST_FILTER = 4  # a filter takes a tenth of the attributes; one of more than a part in so many is made anew
 _MOST_BYTES = 524_288  # of text in a segment, unless one entry alone has more
 _COMPRESSION = 6  # 5 takes a third less time and leaves 4 % more bytes, 9 twice the time for 3 % less
 _CODES = {level: code for code, level in enumerate(LEVELS, 1)}
@@ -77,7 +78,7 @@ class Segment:
         levels: a bit for each level that occurs, see ``level_bits``.
         codec: PLAIN or PACKED.
         names: of levels beyond the five, escaped, joined by line feeds.
-        checksum: CRC-32 of the four columns, one after the other.
+        checksum: CRC-32 of the names and the four columns, one after the other.
         filter: of the attributes, if it is packed.
         timestamps, codes, messages, attributes: the columns, as the codec has them.
     """
@@ -139,12 +140,23 @@ class Segment:
 def is_intact(segment: Segment) -> bool:
     """Whether the columns are as they were written. Of one that is not, whoever asks does without; it is told here."""
     columns = (segment.timestamps, segment.codes, segment.messages, segment.attributes)
-    if _checksum(*columns) == segment.checksum:
+    if _checksum(segment.names, *columns) == segment.checksum and _has_what_it_says(segment):
         return True
     logging.getLogger("observabilipy").warning(
         "the log is damaged at position %d: %d entries cannot be read", segment.first, segment.entries
     )
     return False
+
+
+def _has_what_it_says(segment: Segment) -> bool:
+    """Whether the head, which has no checksum, fits the columns, which were found to be right."""
+    if segment.codec not in {PLAIN, PACKED}:
+        return False
+    try:
+        codes = segment.read_codes()
+    except zlib.error:
+        return False
+    return (len(codes), len(codes) - codes.count(0)) == (segment.places, segment.entries)
 
 
 _NARROW = 4  # bytes of a difference of up to 35 minutes; the others have 8
@@ -250,8 +262,11 @@ def thinned(segment: Segment, columns: Columns, keeps: Sequence[bool]) -> tuple[
     shares = _shares(segment.level_names, codes, micros, _sizes(texts, objects))
     before = len(codes) - len(codes.lstrip(b"\0"))
     left = Columns(codes.strip(b"\0"), micros, texts, objects)
-    # The filter says "perhaps" of what went, too.
-    return _stored(segment.first + before, segment.codec, segment.names, left, shares, segment.filter), shares
+    # A filter says "perhaps" of what went, too; where little is left, it would be larger than that.
+    filter_ = segment.filter
+    if filter_ is not None and len(filter_) * _LARGEST_FILTER > len(objects):
+        filter_ = filter_of(objects)
+    return _stored(segment.first + before, segment.codec, segment.names, left, shares, filter_), shares
 
 
 def _stored(  # noqa: PLR0917 - all of them by their place in the file
@@ -275,7 +290,7 @@ def _stored(  # noqa: PLR0917 - all of them by their place in the file
         level_bits(name for name, *_ in shares),
         codec,
         names,
-        _checksum(*packed),
+        _checksum(names, *packed),
         filter_,
         *packed,
     )
@@ -321,8 +336,8 @@ def _bytes_of(kind: str, numbers: Iterable[int]) -> bytes:
     return values.tobytes()
 
 
-def _checksum(*columns: bytes) -> int:
-    checksum = 0
+def _checksum(names: str, *columns: bytes) -> int:
+    checksum = zlib.crc32(names.encode())
     for column in columns:
         checksum = zlib.crc32(column, checksum)
     return checksum

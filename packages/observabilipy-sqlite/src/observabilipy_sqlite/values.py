@@ -85,5 +85,10 @@ def escaped_lines(texts: Sequence[str]) -> str:
 
 
 def unescaped(text: str) -> str:
-    """The text as it was."""
-    return str(json.loads(f'"{text}"')) if "\\" in text else text
+    """The text as it was; one that is damaged, as it is."""
+    if "\\" not in text:
+        return text
+    try:
+        return str(json.loads(f'"{text}"'))
+    except ValueError:
+        return text
