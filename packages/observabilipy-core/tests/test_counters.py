@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from observabilipy import Counter, InvalidValue
+from observabilipy import Counter, Gauge, Histogram, InvalidValue
 from observabilipy.instruments import Registry
 from observabilipy.instruments.number import LARGEST
 from observabilipy.models import HistogramValue, MetricSample, counter
@@ -184,3 +184,42 @@ def test_a_strict_registry_goes_on_after_sums_beyond_all_floats() -> None:
     values = {sample.name: sample.value for sample in (*collection.samples, *collection.gauges)}
 
     assert (values["jobs_total"], values["active"], values["took"]) == (2, 2, HistogramValue((1,), (0, 1), 2))
+
+
+class _BrokenInt(int):
+    def _broken(self, *_: object) -> int:
+        raise RuntimeError
+
+    __add__ = __radd__ = __int__ = __index__ = _broken
+    __repr__ = __lt__ = __le__ = __gt__ = __ge__ = _broken  # type: ignore[assignment]  # on purpose
+
+
+class _BrokenFloat(float):
+    def _broken(self, *_: object) -> float:
+        raise RuntimeError
+
+    __add__ = __radd__ = __sub__ = __float__ = _broken
+    __repr__ = __lt__ = __le__ = __gt__ = __ge__ = _broken  # type: ignore[assignment]  # on purpose
+
+
+@pytest.mark.parametrize("kind", [_BrokenInt, _BrokenFloat])
+def test_numbers_of_a_subclass_count_without_its_methods(kind: type[float]) -> None:
+    registry = Registry()
+    jobs = make(registry)
+    active = registry.gauge("active", "Active.", (), aggregate="sum")
+    took = registry.histogram("took", "Took.", (), buckets=(1, 5))
+    assert isinstance(active, Gauge)
+    assert isinstance(took, Histogram)
+    jobs.inc(kind(2))
+    jobs.inc(kind(-2))
+    active.set(kind(2))
+    active.inc(kind(1))
+    took.observe(kind(2))
+    collection = registry.collect(1.0)
+
+    assert {(s.name, *s.labels.values()): s.value for s in (*collection.samples, *collection.gauges)} == {
+        ("jobs_total",): 2,
+        ("active",): 3,
+        ("took",): HistogramValue((1.0, 5.0), (0, 1, 0), 2),
+        ("observabilipy_rejected_total", "negative"): 1,
+    }

@@ -266,3 +266,15 @@ def test_blocks_inside_each_other_are_all_in_progress_and_all_timed() -> None:
         during = scene.values()
 
     assert (during, scene.values()) == ((0, 2, 0), (0, 0, 2))
+
+
+async def test_an_object_with_an_async_call_is_inside_until_it_returns() -> None:
+    scene = Scene()
+
+    class Job:
+        async def __call__(self) -> object:
+            return scene.values()
+
+    inside = await scene.decorate(Job())()
+
+    assert (inside, scene.values()) == ((0, 1, 0), (0, 0, 1))

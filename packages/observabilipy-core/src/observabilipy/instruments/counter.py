@@ -7,7 +7,7 @@ from operator import attrgetter
 from observabilipy import process
 from observabilipy.instruments.counted_exceptions import ExceptionCount
 from observabilipy.instruments.ledger import Kept, Kin, Ledger, Report
-from observabilipy.instruments.number import LARGEST, finite, shown
+from observabilipy.instruments.number import LARGEST, finite, itself, shown
 from observabilipy.models import MetricSample
 
 __all__ = ["Counter", "CounterLedger", "ShardedCounter", "asleep"]
@@ -103,6 +103,7 @@ class Counter:
 
     def refuse(self, amount: object) -> None:
         """This amount cannot be added; also finite ones that add up to more than any float."""
+        amount = itself(amount)
         if not isinstance(amount, int | float):
             reason = "not_a_number"
         elif amount < 0:

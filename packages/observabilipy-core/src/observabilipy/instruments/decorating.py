@@ -21,15 +21,20 @@ def decorated(function: Callable[_P, _R], around: Callable[[], AbstractContextMa
     # Any: the checker cannot see what kind of function it is. Each wrapper is one of the same kind, for whoever asks
     # inspect, as frameworks do.
     called = cast("Callable[_P, Any]", function)
-    if isasyncgenfunction(function):
+    if _is(isasyncgenfunction, function):
         wrapper: Callable[_P, object] = _async_generator(called, around)
-    elif isgeneratorfunction(function):
+    elif _is(isgeneratorfunction, function):
         wrapper = _generator(called, around)
-    elif iscoroutinefunction(function):
+    elif _is(iscoroutinefunction, function):
         wrapper = _coroutine(called, around)
     else:
         wrapper = _plain(called, around)
     return cast("Callable[_P, _R]", wraps(function)(wrapper))
+
+
+def _is(kind: Callable[[object], bool], function: Callable[..., object]) -> bool:
+    # An object may be called by a method of its class that is of this kind, which inspect does not look at.
+    return kind(function) or kind(getattr(type(function), "__call__", None))  # noqa: B004 - it is wanted, not tested
 
 
 def _plain(function: Callable[_P, _R], around: Callable[[], AbstractContextManager[object]]) -> Callable[_P, _R]:

@@ -2,7 +2,7 @@
 
 import sys
 
-__all__ = ["LARGEST", "finite", "plain_number", "shown"]
+__all__ = ["LARGEST", "finite", "itself", "plain_number", "shown"]
 
 LARGEST = sys.float_info.max
 """The largest number that every store and format can carry; integers know no end by themselves."""
@@ -15,14 +15,22 @@ def plain_number(value: object) -> float | None:
 
     Foreign numbers (Decimal, NumPy's) are converted here, so that no method of theirs runs in the middle of an add.
     """
-    if isinstance(value, int):  # bool, IntEnum, int itself
-        return int(value) if -LARGEST <= value <= LARGEST else None
     if isinstance(value, str | bytes | bytearray):
         return None
     try:
-        return float(value)  # type: ignore[arg-type]  # whatever has __float__
+        number = itself(value)
+        if isinstance(number, int):
+            return number if -LARGEST <= number <= LARGEST else None
+        return float(number)  # type: ignore[arg-type]  # whatever has __float__
     except Exception:  # noqa: BLE001 - a foreign __float__ may raise anything
         return None
+
+
+def itself(value: object) -> object:
+    """An int or float without the methods of a subclass (bool, IntEnum, float64 of NumPy); other things as they are."""
+    if isinstance(value, int):
+        return int.__pos__(value)
+    return float.__pos__(value) if isinstance(value, float) else value
 
 
 def finite(value: object) -> float | None:
