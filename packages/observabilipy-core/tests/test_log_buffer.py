@@ -63,10 +63,10 @@ def test_a_closed_buffer_gives_up_everything_and_counts_it() -> None:
     assert (messages(buffer), dropped) == ([], [("INFO", "closed"), ("ERROR", "closed")])
 
 
-def test_every_five_hundred_records_ask_to_be_carried_away() -> None:
+def test_every_250_records_ask_to_be_carried_away() -> None:
     calls: list[None] = []
     buffer = LogBuffer(10_000, lambda *_: None, lambda: calls.append(None))
-    fill(buffer, ["INFO"] * 1_499)
+    fill(buffer, ["INFO"] * 749)
 
     assert len(calls) == 2
 

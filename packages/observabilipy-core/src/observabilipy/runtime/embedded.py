@@ -18,7 +18,6 @@ from observabilipy.logs.redaction import Redaction
 from observabilipy.models import Clock, LevelRetentionPolicy, RetentionPolicy
 from observabilipy.ports import LogStoragePort, MetricsStoragePort
 from observabilipy.runtime import checks
-from observabilipy.runtime.checks import CollectorName, LogDurability
 from observabilipy.runtime.collecting import collecting
 from observabilipy.runtime.delivery import Delivery
 from observabilipy.runtime.news import News, Questions
@@ -66,8 +65,7 @@ class EmbeddedRuntime:
         clock: gives unix seconds.
 
     Raises:
-        ConfigurationError: an interval or a bound that is not positive, a retention that cannot be kept, or a storage
-            that has no place for what must survive a crash.
+        ConfigurationError: a setting that cannot work, or that the storage has no place for; the message says which.
     """
 
     def __init__(
@@ -86,8 +84,8 @@ class EmbeddedRuntime:
         max_entry_bytes: int = 262_144,
         base: Mapping[str, object] | None = None,
         redaction: Redaction | None = None,
-        log_durability: LogDurability = "memory",
-        collectors: Iterable[CollectorName] = (),
+        log_durability: checks.LogDurability = "memory",
+        collectors: Iterable[checks.CollectorName] = (),
         collect_interval: float = 5.0,
         strict: bool = False,
         close_storage: bool = False,
