@@ -22,11 +22,9 @@ from observabilipy.models import (
     Exemplar,
     Family,
     HistogramValue,
-    LevelRetentionPolicy,
     LogEntry,
     MetricKind,
     MetricSample,
-    RetentionPolicy,
     Series,
     SeriesHistory,
     SummaryValue,
@@ -39,7 +37,7 @@ from observabilipy.storage.opening import open_storage
 
 if TYPE_CHECKING:
     from observabilipy.encoding.exposition import encode_family, encode_metrics
-    from observabilipy.models import LogFacts, LogQuery, Matcher, MetricQuery
+    from observabilipy.models import LevelRetentionPolicy, LogFacts, LogQuery, Matcher, MetricQuery, RetentionPolicy
     from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStoragePort
     from observabilipy.runtime import EmbeddedRuntime
     from observabilipy.storage.memory_logs import InMemoryLogStorage, RingBufferLogStorage
@@ -104,12 +102,14 @@ __getattr__ = lazy(
         "EmbeddedRuntime": "observabilipy.runtime",
         "InMemoryLogStorage": "observabilipy.storage.memory_logs",
         "InMemoryMetricsStorage": "observabilipy.storage.memory_metrics",
+        "LevelRetentionPolicy": "observabilipy.models",
         "LogFacts": "observabilipy.models",
         "LogQuery": "observabilipy.models",
         "LogStoragePort": "observabilipy.ports",
         "Matcher": "observabilipy.models",
         "MetricQuery": "observabilipy.models",
         "MetricsStoragePort": "observabilipy.ports",
+        "RetentionPolicy": "observabilipy.models",
         "RingBufferLogStorage": "observabilipy.storage.memory_logs",
         "RingBufferMetricsStorage": "observabilipy.storage.memory_metrics",
         "RuntimeStoragePort": "observabilipy.ports",

@@ -22,14 +22,13 @@ from observabilipy.models import (
     RANKS,
     Aggregate,
     Clock,
-    LevelRetentionPolicy,
-    RetentionPolicy,
     level_name,
 )
 from observabilipy.storage.opening import opened
 
 if TYPE_CHECKING:
     from observabilipy.http import AddedCollector, Auth, Endpoints, Limits
+    from observabilipy.models import LevelRetentionPolicy, RetentionPolicy
     from observabilipy.ports import LogStoragePort, MetricsStoragePort
     from observabilipy.runtime.checks import CollectorName, LogDurability
 
@@ -86,8 +85,8 @@ class Observability:
         auth: "Auth | None" = None,
         metrics_auth: "Auth | None" = None,
         level: str = "DEBUG",
-        log_retention: RetentionPolicy | LevelRetentionPolicy | None = None,
-        history_retention: RetentionPolicy | None = None,
+        log_retention: "RetentionPolicy | LevelRetentionPolicy | None" = None,
+        history_retention: "RetentionPolicy | None" = None,
         flush_interval: float = 0.2,
         history_interval: float = 10.0,
         log_durability: "LogDurability" = "memory",

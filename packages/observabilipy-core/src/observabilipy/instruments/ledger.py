@@ -6,7 +6,6 @@ takes 0.3 KB with its label values.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from observabilipy.instruments.number import shown
@@ -25,12 +24,14 @@ C = TypeVar("C")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
 class Report:
     """What a family reports at one moment; ``confirm`` it once it is committed."""
 
-    samples: list[MetricSample]
-    confirm: Callable[[], None]
+    __slots__ = ("confirm", "samples")
+
+    def __init__(self, samples: list[MetricSample], confirm: Callable[[], None]) -> None:
+        self.samples = samples
+        self.confirm = confirm
 
 
 class Kin:

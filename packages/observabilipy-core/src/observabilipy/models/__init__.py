@@ -10,7 +10,6 @@ from observabilipy.models.histogram import DEFAULT_BUCKETS, HistogramValue, buck
 from observabilipy.models.kind import Aggregate, MetricKind
 from observabilipy.models.level import LEVELS, RANKS, level_name, level_of_number, level_rank, name_of_number
 from observabilipy.models.names import OVERFLOW
-from observabilipy.models.policy import LevelRetentionPolicy, RetentionPolicy
 from observabilipy.models.sample import Exemplar, MetricSample, counter, gauge, histogram
 from observabilipy.models.series import LabelSets, Series, SeriesColumns, SeriesValue, SummaryValue
 from observabilipy.models.text import storable
@@ -18,6 +17,7 @@ from observabilipy.models.text import storable
 if TYPE_CHECKING:
     from observabilipy.models.cursor import Cursor, Gap, parse_cursor, resume
     from observabilipy.models.facts import LevelFacts, LogFacts
+    from observabilipy.models.policy import LevelRetentionPolicy, RetentionPolicy
     from observabilipy.models.query import LogQuery, Matcher, MetricQuery, Predicate
 
 __all__ = [
@@ -73,11 +73,13 @@ __getattr__ = lazy(
         "Cursor": "observabilipy.models.cursor",
         "Gap": "observabilipy.models.cursor",
         "LevelFacts": "observabilipy.models.facts",
+        "LevelRetentionPolicy": "observabilipy.models.policy",
         "LogFacts": "observabilipy.models.facts",
         "LogQuery": "observabilipy.models.query",
         "Matcher": "observabilipy.models.query",
         "MetricQuery": "observabilipy.models.query",
         "Predicate": "observabilipy.models.query",
+        "RetentionPolicy": "observabilipy.models.policy",
         "parse_cursor": "observabilipy.models.cursor",
         "resume": "observabilipy.models.cursor",
     },
