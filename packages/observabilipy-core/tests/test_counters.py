@@ -33,6 +33,15 @@ def test_a_counter_reports_zero_before_it_counts_so_that_its_series_exists() -> 
     assert reported(registry) == [counter("jobs_total", 0, timestamp=1000.0)]
 
 
+def test_a_forked_child_reports_zero_too_where_its_parent_counted_nothing() -> None:
+    registry = Registry()
+    registry.counter("errors_total", "Errors.", ())
+    make(registry).inc(3)
+    registry.begin_anew()
+
+    assert registry.collect(1000.0).samples == [counter("errors_total", 0, timestamp=1000.0)]
+
+
 def test_a_counter_reports_the_increment_since_the_last_confirmed_report() -> None:
     registry = Registry()
     jobs = make(registry)

@@ -45,6 +45,22 @@ def test_a_histogram_reports_what_was_observed_since_the_last_confirmed_report()
     assert (first, reported(registry), reported(registry)) == ([value((0, 1, 0), 0.5)], [value((0, 0, 1), 2)], [])
 
 
+def test_a_forked_child_reports_an_empty_histogram_where_its_parent_observed_nothing() -> None:
+    registry = Registry()
+    make(registry)
+    registry.begin_anew()
+
+    assert (registry.has_news(), reported(registry)) == (False, [value((0, 0, 0), 0)])
+
+
+def test_a_forked_child_leaves_what_its_parent_observed_to_the_parent() -> None:
+    registry = Registry()
+    make(registry).observe(0.5)
+    registry.begin_anew()
+
+    assert reported(registry) == []
+
+
 @pytest.mark.parametrize("hostile", [math.nan, math.inf, -math.inf, "1", None, object()])
 def test_what_is_not_finite_is_refused_and_poisons_nothing(hostile: float) -> None:
     registry = Registry()

@@ -112,6 +112,7 @@ async def test_the_answer_is_live_and_has_no_length() -> None:
         (
             (b"content-type", b"application/x-ndjson"),
             (b"link", f'<?follow=1&q=x&after={cursor}>; rel="next"'.encode()),
+            (b"x-accel-buffering", b"no"),
         ),
     )
 

@@ -28,6 +28,8 @@ _INSTEAD = {
     "heavy": "ask again in a few seconds, or for at most 1000 entries at once, without q and attr",
 }
 
+_UNBUFFERED = (b"x-accel-buffering", b"no")  # nginx else keeps headers and lines until its buffer is full
+
 
 class Logs:
     """The log to readers, as much of it at once as the limits allow.
@@ -169,7 +171,8 @@ class Logs:
         kept = tuple(pair for pair in parameters.kept if pair[0] != "limit")
         onwards = link(replace(parameters, kept=kept), {"after": follow.place}, "next")
         body = await self._begun(follow.chunks(pause, self._on_error, self._on_cut), slot, request)
-        return Response(200, (*_headers(parameters, follow.gap, follow.cut), (b"link", onwards)), body, live=True)
+        headers = (*_headers(parameters, follow.gap, follow.cut), (b"link", onwards), _UNBUFFERED)
+        return Response(200, headers, body, live=True)
 
 
 def _query(parameters: LogsParameters) -> LogQuery:

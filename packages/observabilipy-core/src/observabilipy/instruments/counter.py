@@ -196,6 +196,9 @@ class CounterLedger(Ledger[Counter]):
     def begin_anew(self) -> None:
         """See ``Ledger``."""
         counters = self.all()
-        self._reported = list(map(_value_of, counters))
+        # What counted nothing and was not told yet, the child tells: a parent that loads the application never does.
+        told = [before is not None for before in self._reported] + [False] * (len(counters) - len(self._reported))
+        values = map(_value_of, counters)
+        self._reported = [value if value or known else None for value, known in zip(values, told, strict=True)]
         for counter in counters:
             counter.forget_exemplar()

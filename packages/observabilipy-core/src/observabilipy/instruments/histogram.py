@@ -206,7 +206,13 @@ class HistogramLedger(Ledger[Histogram]):
     def begin_anew(self) -> None:
         """See ``Ledger``."""
         series = self.all()
-        snapshots = [histogram.snapshot() for histogram in series]
+        snapshots: list[tuple[list[int], float | None]] = [histogram.snapshot() for histogram in series]
+        # What observed nothing and was not told yet, the child tells: a parent that loads the application never does.
+        told = [before is not None for before in self._sums] + [False] * (len(series) - len(self._sums))
+        snapshots = [
+            (counts, total) if any(counts) or known else ([], None)
+            for (counts, total), known in zip(snapshots, told, strict=True)
+        ]
         self._counts, self._sums = [counts for counts, _ in snapshots], [total for _, total in snapshots]
         for histogram in series:
             histogram.forget_exemplars()
