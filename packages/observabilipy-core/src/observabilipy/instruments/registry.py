@@ -131,7 +131,7 @@ class Registry:
         """Define an info, see ``Observability.info_metric``."""
         family = _family(name, MetricKind.INFO, help, "", series_limit=DEFAULT_SERIES_LIMIT, aggregate="max")
         names = _label_names(family, sorted(labels))
-        values = tuple(map(label_text, (labels[name] for name in names)))
+        values = tuple([label_text(labels[label], lambda: self.troubles.cut_label(family.name)) for label in names])
         with self._lock:
             known = self._known(family, names)
             if known is None:
