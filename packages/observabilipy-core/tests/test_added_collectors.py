@@ -248,3 +248,26 @@ async def test_an_exception_that_cannot_be_printed_is_one_like_any_other(obs: Ob
     obs.add_collector(lambda: [POOL])
 
     assert (await scraped(obs)).endswith(POOL_TEXT)
+
+
+async def test_collectors_that_never_return_hold_so_many_threads_and_then_no_answer(obs: Observability) -> None:
+    called, released = threading.Semaphore(0), threading.Event()
+
+    def stuck() -> list[Family]:
+        called.release()
+        released.wait()
+        return [POOL]
+
+    obs.add_collector(stuck)
+    waiting = []
+    for _ in range(16):
+        waiting.append(asyncio.create_task(obs.endpoints.handle(Request("GET", "/metrics"))))
+        await asyncio.to_thread(called.acquire)
+        waiting[-1].cancel()  # as a scraper that has waited for ten seconds
+        await asyncio.wait(waiting[-1:])
+    without = await scraped(obs)
+    released.set()
+    while POOL_TEXT not in await scraped(obs):
+        await asyncio.sleep(0)
+
+    assert b"pool_size" not in without

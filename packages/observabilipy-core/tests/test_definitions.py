@@ -93,6 +93,17 @@ def test_names_that_are_one_name_in_openmetrics_raise() -> None:
         registry.counter("jobs_total", "Jobs ever.", ())
 
 
+def test_names_of_samples_that_belong_to_another_family_raise() -> None:
+    registry = Registry()
+    registry.info_metric("build", "Build.", {"version": "1"})
+    registry.histogram("wait", "Wait.", ())
+
+    with pytest.raises(ConfigurationError, match=r"build_info and build .* are both 'build_info' in OpenMetrics"):
+        registry.gauge("build_info", "Build.", ())
+    with pytest.raises(ConfigurationError, match=r"wait_count_total and wait .* are both 'wait_count' in OpenMetrics"):
+        registry.counter("wait_count_total", "Waits.", ())
+
+
 def labelled(registry: Registry, limit: int = 1000) -> Labelled[Counter]:
     made = registry.counter("orders_total", "Orders.", ("tier", "city"), series_limit=limit)
     assert isinstance(made, Labelled)

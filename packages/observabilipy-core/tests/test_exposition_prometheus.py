@@ -102,7 +102,7 @@ def test_label_values_escape_backslash_quote_and_newline() -> None:
 def test_a_lone_surrogate_in_a_label_is_spelled_out() -> None:
     family = Family("spam", MetricKind.GAUGE, series=(Series({"path": "\udc80"}, 1),))
 
-    assert encode_family(family) == b'# TYPE spam gauge\nspam{path="\\udc80"} 1\n'
+    assert encode_family(family) == b'# TYPE spam gauge\nspam{path="\\\\udc80"} 1\n'
 
 
 @pytest.mark.parametrize(

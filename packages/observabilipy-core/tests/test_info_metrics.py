@@ -31,6 +31,17 @@ def test_a_forked_child_says_it_again() -> None:
     assert [sample.labels for sample in registry.collect(2.0).gauges] == [{"version": "1.4"}]
 
 
+def test_a_value_that_is_too_long_is_cut_and_counted() -> None:
+    registry = Registry()
+    registry.info_metric("build", "What runs here.", {"commit": "x" * 5_000})
+    collection = registry.collect(1.0)
+
+    assert ([len(s.labels["commit"]) for s in collection.gauges], [s.name for s in collection.samples]) == (
+        [1_024],
+        ["observabilipy_label_values_cut_total"],
+    )
+
+
 def test_the_same_info_may_be_said_twice_and_another_one_raises() -> None:
     registry = Registry()
     for _ in range(2):

@@ -212,6 +212,18 @@ async def test_a_forked_copy_goes_on_under_a_lock_that_nobody_holds() -> None:
     assert (await storage.log_facts()).generation != before.generation
 
 
+async def test_the_gauges_of_the_parent_are_not_added_to_those_of_a_forked_copy() -> None:
+    storage = MemoryStorage()
+    families = (Family("open_files", MetricKind.GAUGE, "Open files.", aggregate="sum"),)
+    storage.commit(Batch(WORKER, 1, gauges=(gauge("open_files", 3),), families=families))
+    storage.forget()
+    child = Worker("worker-b", lifetime=15.0)
+    storage.commit(Batch(child, 1, gauges=(gauge("open_files", 4),)))
+
+    assert [series.value async for family in storage.totals() for series in family.series] == [4]
+    assert storage.acquire_lease(child, 5.0)
+
+
 def test_memory_says_what_it_keeps() -> None:
     storage = MemoryStorage()
 

@@ -304,9 +304,9 @@ class Observability:
 
         It gives families with their series, which follow those of the store. They are what the worker that answers
         knows, and the store does not keep them. It is called off the event loop, by several scrapes at a time perhaps,
-        and the answer waits for it. What it raises is counted in ``observabilipy_failures_total`` and warned about
-        once, and the answer goes on without the rest of it. ``observabilipy.bridge`` has one for a registry of
-        prometheus_client.
+        and the answer waits for it; while sixteen calls have not returned, answers go on without it. What it raises is
+        counted in ``observabilipy_failures_total`` and warned about once, and the answer goes on without the rest of
+        it. ``observabilipy.bridge`` has one for a registry of prometheus_client.
 
         Raises:
             ConfigurationError: it cannot be called.

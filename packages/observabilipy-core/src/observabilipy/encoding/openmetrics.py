@@ -12,25 +12,16 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from observabilipy.encoding.sample_line import escaped, label_text, number, sample_line, with_bound
-from observabilipy.models import Exemplar, Family, HistogramValue, MetricKind, Series, SummaryValue, to_micros
-from observabilipy.models.names import family_base
+from observabilipy.models import Exemplar, Family, HistogramValue, MetricKind, Series, SummaryValue, names, to_micros
 
 __all__ = ["claimed_names", "exemplar_text", "exemplars_by_bucket", "metadata", "sample_lines", "sample_name"]
 
-_SUFFIXES = {
-    MetricKind.COUNTER: ("_total", "_created"),
-    MetricKind.HISTOGRAM: ("_bucket", "_count", "_sum", "_created"),
-    MetricKind.GAUGE_HISTOGRAM: ("_bucket", "_gcount", "_gsum"),
-    MetricKind.SUMMARY: ("_count", "_sum", "_created"),
-    MetricKind.INFO: ("_info",),
-}
 _WITHOUT_UNIT = (MetricKind.INFO, MetricKind.STATE_SET)
 
 
 def claimed_names(family: Family) -> frozenset[str]:
     """The names that no other family of the same body may use, whether this one has such samples or not."""
-    name = _name(family)
-    return frozenset((name, *(f"{name}{suffix}" for suffix in _SUFFIXES.get(family.kind, ()))))
+    return names.claimed_names(family.name, family.kind)
 
 
 def metadata(family: Family) -> str:
@@ -67,7 +58,7 @@ def sample_lines(family: Family, series: Iterable[Series], created: bool = False
     for row in series:
         lines = list(_lines(family, name, row))
         yield from lines
-        if created and lines and row.created is not None and "_created" in _SUFFIXES.get(family.kind, ()):
+        if created and lines and row.created is not None and "_created" in names.ADDED_SUFFIXES.get(family.kind, ()):
             yield sample_line(f"{name}_created", label_text(row.labels), row.created)
 
 
@@ -126,4 +117,4 @@ def _without(row: Series, name: str) -> list[tuple[str, str]]:
 
 
 def _name(family: Family) -> str:
-    return family_base(family.name, family.kind) or family.name
+    return names.family_base(family.name, family.kind) or family.name

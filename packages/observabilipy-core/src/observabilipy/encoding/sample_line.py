@@ -4,6 +4,7 @@ Sources: Prometheus "Exposition formats", "Text format details"; OpenMetrics 1.0
 """
 
 import math
+import re
 import sys
 from collections.abc import Mapping
 
@@ -11,6 +12,7 @@ __all__ = ["canonical", "encoded", "escaped", "label_text", "number", "sample_li
 
 _LARGEST = int(sys.float_info.max)
 _EXACT = 2**53  # each whole number below it has a float of its own
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CANONICAL_DIGITS = 6  # from a million on, canonical numbers have an exponent
 
 
@@ -53,8 +55,14 @@ def with_bound(labels: str, name: str, bound: float) -> str:
 
 
 def encoded(text: str) -> bytes:
-    """Text as UTF-8. A lone surrogate has no such form; both formats let a backslash stand before any character."""
-    return text.encode("utf-8", "backslashreplace")
+    r"""Text as UTF-8. A lone surrogate has no such form and reads as ``\udc80``, as what stores keep does.
+
+    Its backslash is escaped, because some parsers (promtool's) refuse a whole body for an escape that they do not know.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub(lambda found: rf"\\u{ord(found[0]):04x}", text).encode()
 
 
 def sample_line(name: str, labels: str, value: float, exemplar: str = "") -> str:

@@ -39,6 +39,10 @@ _UNAVAILABLE = Problem(
 _FAILED = Problem(500, "the answer could not be made", hint="the service counts this; its operator can find out why")
 
 
+_MOST_CALLS = 16
+"""Of collectors under way at once. One that never returns holds a thread for each scrape."""
+
+
 class EndpointStorage(LogStoragePort, MetricsStoragePort, Protocol):
     """What the endpoints read."""
 
@@ -99,6 +103,7 @@ class Endpoints:
         self._flush = None if flush is None else Flush(flush, self._on_error)
         self._sleep = sleep or asleep
         self._renderings = Renderings()
+        self._calls: dict[object, int] = {}  # of the collectors, off the loop: in which process
         self._logs = Logs(
             storage,
             limits or Limits(),
@@ -176,9 +181,23 @@ class Endpoints:
 
     async def _collected_off_loop(self) -> list[Family]:
         found: list[Family] = []
+        calls, call = self._calls, object()
+        if list(calls.values()).count(os.getpid()) >= _MOST_CALLS:
+            error = RuntimeError(f"{_MOST_CALLS} calls have not returned: the answer goes on without them")
+            self._on_collector_failure("calling the collectors", error)
+            return found
+
+        def collect() -> None:
+            try:
+                found.extend(collected(self._collectors, self._on_collector_failure, apart=True))
+            finally:
+                calls.pop(call, None)
+
+        calls[call] = os.getpid()
         try:
-            await off_loop(lambda: found.extend(collected(self._collectors, self._on_collector_failure, apart=True)))
+            await off_loop(collect)
         except RuntimeError as error:  # no thread can be had now
+            calls.pop(call, None)
             self._on_collector_failure("calling the collectors", error)
         return found
 

@@ -83,7 +83,7 @@ class Labelled(Generic[_T]):
                 f"{self._name} has the labels {', '.join(self._names)}, got {(*values, *by_name)!r}:"
                 " give each of them once, all by position or all by name"
             )
-        key = tuple(map(self._text, given))
+        key = tuple([label_text(value, self._cut) for value in given])
         found = self._series.get(key)
         if found is None:
             if len(self._series) >= self._limit and not all(value == OVERFLOW for value in key):
@@ -92,12 +92,8 @@ class Labelled(Generic[_T]):
             found = self._ledger.add(key)
         return found
 
-    def _text(self, value: object) -> str:
-        text = label_text(value)
-        if len(text) > LONGEST_LABEL_VALUE:
-            self._ledger.kin.troubles.cut_label(self._name)
-            text = f"{text[: LONGEST_LABEL_VALUE - 1]}…"
-        return text
+    def _cut(self) -> None:
+        self._ledger.kin.troubles.cut_label(self._name)
 
     inc = _OfOneSeries()
     dec = _OfOneSeries()
@@ -109,9 +105,13 @@ class Labelled(Generic[_T]):
     track_inprogress = _OfOneSeries()
 
 
-def label_text(value: object) -> str:
-    """A label value as a string that every store takes."""
+def label_text(value: object, on_cut: Callable[[], None]) -> str:
+    """A label value as a string that every store takes; ``on_cut`` is called when it was too long."""
     try:
-        return storable(str(value))
+        text = storable(str(value))
     except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything; recording never does
         return f"<unprintable {type(value).__name__}>"
+    if len(text) <= LONGEST_LABEL_VALUE:
+        return text
+    on_cut()
+    return f"{text[: LONGEST_LABEL_VALUE - 1]}…"

@@ -24,7 +24,7 @@ from observabilipy.models import (
     MetricSample,
     bucket_bounds,
 )
-from observabilipy.models.names import check_label_names, check_reported_name, family_base
+from observabilipy.models.names import check_label_names, check_reported_name, claimed_names
 from observabilipy.troubles import Troubles
 
 __all__ = ["Collection", "Registry"]
@@ -92,6 +92,7 @@ class Registry:
 
     def __init__(self, *, strict: bool = False, sharded: bool = not _GIL, clock: Clock = time.time) -> None:
         self._definitions: dict[str, _Definition] = {}
+        self._claims: dict[str, _Definition] = {}  # by the names in OpenMetrics that are theirs alone
         self._unregistered: list[Family] = []
         self._own: dict[tuple[str, tuple[tuple[str, str], ...]], Counter] = {}  # those that count our troubles
         self._lock = threading.RLock()  # guards definitions; recording never takes it
@@ -140,7 +141,7 @@ class Registry:
         """Define an info, see ``Observability.info_metric``."""
         family = _family(name, MetricKind.INFO, help, "", series_limit=DEFAULT_SERIES_LIMIT, aggregate="max")
         names = _label_names(family, sorted(labels))
-        values = tuple(map(label_text, (labels[name] for name in names)))
+        values = tuple([label_text(labels[label], lambda: self.troubles.cut_label(family.name)) for label in names])
         with self._lock:
             known = self._known(family, names)
             if known is None:
@@ -225,6 +226,8 @@ class Registry:
 
     def _add(self, family: Family, names: tuple[str, ...], ledger: Ledger[Any], instrument: object) -> None:
         self._definitions[family.name] = _Definition(family, names, ledger, instrument)
+        definition = self._definitions[family.name] = _Definition(family, names, ledger, instrument, _caller())
+        self._claims.update(dict.fromkeys(claimed_names(family.name, family.kind), definition))
         self._unregistered.append(family)
 
     def _kin(self, family: Family, names: tuple[str, ...]) -> Kin:
@@ -236,11 +239,11 @@ class Registry:
 
     def _check_clash(self, family: Family) -> None:
         """OpenMetrics knows a counter without its ``_total``, so ``jobs_total`` and a gauge ``jobs`` are one name."""
-        base = family_base(family.name, family.kind)
-        for other in list(self._definitions.values()):
-            if family_base(other.family.name, other.family.kind) == base:
+        for name in sorted(claimed_names(family.name, family.kind)):
+            other = self._claims.get(name)
+            if other is not None:
                 raise ConfigurationError(
-                    f"{family.name} and {other.family.name} (defined at {other.place}) are both {base!r}"
+                    f"{family.name} and {other.family.name} (defined at {other.place}) are both {name!r}"
                     " in OpenMetrics: give one of them another name"
                 )
 

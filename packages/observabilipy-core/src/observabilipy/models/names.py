@@ -10,17 +10,28 @@ from observabilipy.errors import InvalidValue
 from observabilipy.models.kind import MetricKind
 
 __all__ = [
+    "ADDED_SUFFIXES",
     "OVERFLOW",
     "check_label_names",
     "check_labels",
     "check_metric_name",
     "check_reported_name",
     "check_unit",
+    "claimed_names",
     "family_base",
 ]
 
 OVERFLOW = "__overflow__"
 """The value of every label of the series that takes what is over a family's series limit."""
+
+ADDED_SUFFIXES: Mapping[MetricKind, tuple[str, ...]] = {
+    MetricKind.COUNTER: ("_total", "_created"),
+    MetricKind.HISTOGRAM: ("_bucket", "_count", "_sum", "_created"),
+    MetricKind.GAUGE_HISTOGRAM: ("_bucket", "_gcount", "_gsum"),
+    MetricKind.SUMMARY: ("_count", "_sum", "_created"),
+    MetricKind.INFO: ("_info",),
+}
+"""What OpenMetrics appends to the names of families for their samples."""
 
 _METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
@@ -66,6 +77,12 @@ def check_reported_name(name: str, kind: MetricKind) -> None:
 def family_base(name: str, kind: MetricKind) -> str:
     """The name that OpenMetrics gives a family: a counter's without ``_total``."""
     return name.removesuffix("_total") if kind is MetricKind.COUNTER else name
+
+
+def claimed_names(name: str, kind: MetricKind) -> frozenset[str]:
+    """The names in OpenMetrics that belong to this family alone, whether it has such samples or not."""
+    base = family_base(name, kind) or name
+    return frozenset((base, *(f"{base}{suffix}" for suffix in ADDED_SUFFIXES.get(kind, ()))))
 
 
 def check_unit(name: str, kind: MetricKind, unit: str) -> None:

@@ -173,6 +173,7 @@ class MemoryStorage:
     def forget(self) -> None:
         """In a forked child: go on with this copy, under a lock that nobody holds and a generation of its own."""
         self._logs.begin_generation()
+        self._metrics.workers.forget_all()
         self._take_lock()
 
     def close(self) -> None:

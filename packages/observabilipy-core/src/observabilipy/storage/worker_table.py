@@ -60,6 +60,11 @@ class WorkerTable:
         eldest = self._clock() - _KEPT_SECONDS
         self._rows = {worker_id: row for worker_id, row in self._rows.items() if row.expires > eldest}
 
+    def forget_all(self) -> None:
+        """In a forked child: the parent and its lease are not here."""
+        self._rows = {}
+        self._lease = None
+
     def acquire_lease(self, worker: Worker, lifetime: float) -> bool:
         """Take or renew the lease; False while another worker holds it."""
         now = self._clock()
