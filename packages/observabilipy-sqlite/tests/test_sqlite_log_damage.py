@@ -109,6 +109,16 @@ async def test_what_is_told_wrongly_of_a_segment_stops_neither_readers_nor_delet
     assert (await storage.count_logs(LogQuery()), dict((await storage.log_facts()).levels)) == (0, {})
 
 
+async def test_of_each_damaged_segment_a_process_is_told_once(
+    storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await damage(storage, "UPDATE body SET checksum = 7 WHERE first = 1")
+    for _ in range(3):
+        await read(storage, LogQuery())
+
+    assert caplog.messages == ["the log is damaged at position 1: 1200 entries cannot be read"]
+
+
 async def test_a_file_whose_tables_have_unspeakable_names_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "obs.db"
     storage = SQLiteStorage(path)
