@@ -103,10 +103,10 @@ def whole(connection: sqlite3.Connection, first: int) -> Segment:
         f"SELECT {_HEAD}, {_COLUMNS} FROM segment LEFT JOIN body USING (first) WHERE first = ?",  # noqa: S608 - our own text
         (first,),
     ).fetchone()
-    known, (names, *columns) = row[:_HEADS_COLUMNS], row[_HEADS_COLUMNS:]
-    if names is None:
-        names, *columns = _NO_BODY
-    return Segment(*(*known, names.decode(errors="replace"), *columns))
+    known, (names, checksum, filter_, *columns) = row[:_HEADS_COLUMNS], row[_HEADS_COLUMNS:]
+    if set(map(type, (names, *columns))) != {bytes}:  # there is none, or damage made text of it
+        names, checksum, filter_, *columns = _NO_BODY
+    return Segment(*(*known, names.decode(errors="replace"), checksum, _bytes_or_none(filter_), *columns))
 
 
 def _head(row: tuple[int, int, int, int, int, int, int, int]) -> Segment:
@@ -138,7 +138,9 @@ def segments(
 
 
 def _filter(connection: sqlite3.Connection, known: Segment) -> bytes | None:
-    row: tuple[bytes | None] | None = connection.execute(
-        "SELECT filter FROM body WHERE first = ?", (known.first,)
-    ).fetchone()
-    return None if row is None else row[0]
+    row = connection.execute("SELECT filter FROM body WHERE first = ?", (known.first,)).fetchone()
+    return None if row is None else _bytes_or_none(row[0])
+
+
+def _bytes_or_none(value: object) -> bytes | None:
+    return value if isinstance(value, bytes) else None
