@@ -13,6 +13,7 @@ from observabilipy.ports import LogStoragePort, MetricsStoragePort
 from observabilipy.retention import (
     DeleteBefore,
     DeleteOldest,
+    LogRetention,
     apply_history_retention,
     apply_log_retention,
     plan_history_retention,
@@ -87,6 +88,36 @@ def test_levels_are_judged_one_by_one() -> None:
     held = facts(DEBUG=(1, 0, 5), ERROR=(900, 0, 5), INFO=(5, 0, 5), AUDIT=(2, 0, 5))
 
     assert plan_log_retention(policy, held, NOW) == (DeleteBefore(990.0, "DEBUG"), DeleteOldest(3, "INFO"))
+
+
+def test_what_is_older_than_any_level_may_be_goes_in_one_piece() -> None:
+    policy = LevelRetentionPolicy({"DEBUG": RetentionPolicy(max_age=10)}, RetentionPolicy(max_age=100))
+    one_for_ever = LevelRetentionPolicy({"AUDIT": RetentionPolicy.forever()}, RetentionPolicy(max_age=100))
+    held = facts(DEBUG=(1, 980, 5), INFO=(5, 850, 5), ERROR=(5, 950, 5))
+
+    assert plan_log_retention(policy, held, NOW) == (
+        DeleteBefore(900.0),
+        DeleteBefore(990.0, "DEBUG"),
+        DeleteBefore(900.0, "INFO"),
+    )
+    assert plan_log_retention(one_for_ever, held, NOW) == (DeleteBefore(900.0, "INFO"),)
+
+
+async def test_levels_have_their_turn_when_the_one_piece_cannot_be_deleted() -> None:
+    class Stubborn(ModelLog):
+        async def delete_logs_before(self, timestamp: float, level: str | None = None) -> int:
+            self.calls.append(f"{level}")
+            if level is None:
+                raise OSError("not now")
+            return await super().delete_logs_before(timestamp, level)
+
+    log = Stubborn([Entry(1, "INFO", 1), Entry(2, "ERROR", 1), Entry(NOW, "INFO", 1)])
+    retention = LogRetention(port(log), LevelRetentionPolicy({}, RetentionPolicy(max_age=100)), NOW)
+    while not await retention.work():
+        pass
+
+    assert (log.entries, [str(error) for error in retention.errors]) == ([Entry(NOW, "INFO", 1)], ["not now"])
+    assert sorted(call for call in log.calls if call != "facts") == ["ERROR", "INFO", "None"]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Damage in the tables of the log: it costs the segment that it is in, and nobody is raised at."""
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ DAMAGE = {
     "codec of a plain one": "UPDATE segment SET codec = 1 WHERE first = 1201",
     "codec of nobody": "UPDATE segment SET codec = 65 WHERE first = 1",
     "entries": "UPDATE segment SET entries = 0 WHERE first = 1",
+    "more entries than fit into memory": "UPDATE segment SET entries = 1 << 60, newest = 1 << 60 WHERE first = 1",
     "places": "UPDATE segment SET places = 1199 WHERE first = 1",
     "a name": "UPDATE body SET names = 'AUDIU' WHERE first = 1",
     "a name that is no text": "UPDATE body SET names = CAST(x'41ff' AS TEXT) WHERE first = 1",
@@ -107,6 +110,34 @@ async def test_what_is_told_wrongly_of_a_segment_stops_neither_readers_nor_delet
     assert (everything, with_attribute) == (1_500, 1)
     assert left < 1_500
     assert (await storage.count_logs(LogQuery()), dict((await storage.log_facts()).levels)) == (0, {})
+
+
+@pytest.mark.parametrize("column", ["timestamps", "messages", "filter"])
+async def test_a_column_of_another_type_is_damage(storage: SQLiteStorage, column: str) -> None:
+    await storage.aclose()
+    for statement in (
+        "UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '/*  */') WHERE name = 'body'",
+        f"UPDATE body SET {column} = 'no bytes' WHERE first = 1",
+        "UPDATE sqlite_master SET sql = replace(sql, '/*  */', 'STRICT') WHERE name = 'body'",
+    ):
+        with closing(sqlite3.connect(storage.path)) as connection, connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(statement)
+    found = await read(storage, LogQuery(attributes={"n": "7"})) + await read(storage, LogQuery(text="8"))
+    await storage.delete_oldest_logs(10, "DEBUG")
+    await storage.delete_oldest_logs(10_000)
+
+    assert (found > 300, await storage.count_logs(LogQuery())) == (column == "filter", 0)
+
+
+async def test_of_each_damaged_segment_a_process_is_told_once(
+    storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await damage(storage, "UPDATE body SET checksum = 7 WHERE first = 1")
+    for _ in range(3):
+        await read(storage, LogQuery())
+
+    assert caplog.messages == ["the log is damaged at position 1: 1200 entries cannot be read"]
 
 
 async def test_a_file_whose_tables_have_unspeakable_names_is_set_aside(tmp_path: Path) -> None:

@@ -148,7 +148,10 @@ def test_the_filter_of_what_little_is_left_is_small_and_knows_it() -> None:
 
 @pytest.mark.parametrize("codec", [PLAIN, PACKED])
 @pytest.mark.parametrize("column", ["timestamps", "codes", "messages", "attributes"])
-def test_each_changed_byte_is_found(codec: int, column: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_changed_byte_is_found(
+    codec: int, column: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("observabilipy_sqlite.segment._told", set())
     segment, shares = made([(1, "INFO", "m", "{}"), (2, "ERROR", "n", "{}")], 41)
     if codec == PACKED:
         segment, _ = merged([segment], shares)

@@ -89,7 +89,8 @@ def plan_log_retention(
 ) -> tuple[Deletion, ...]:
     """The next step towards what the policy allows; () when the log is there.
 
-    A plain policy holds for all levels together, a policy by level for each by itself. Age comes first; count and
+    A plain policy holds for all levels together, a policy by level for each by itself; but what is older than all of
+    these allow goes first, whatever its level: stores delete that in one piece. Age comes first; count and
     bytes are judged once nothing is too old. How many entries make up the bytes over the limit is told by their average
     size, so more steps may follow; a step leaves at least the newest entry, unless that one alone is too large.
 
@@ -102,7 +103,7 @@ def plan_log_retention(
         step = _step(policy, facts.levels.values(), now, None)
         return () if step is None else (step,)
     steps = (_step(policy.of(level), (held,), now, level) for level, held in facts.levels.items())
-    return tuple(step for step in steps if step is not None)
+    return tuple(step for step in (_of_any_level(policy, facts, now), *steps) if step is not None)
 
 
 class LogRetention:
@@ -127,7 +128,7 @@ class LogRetention:
         """What went wrong."""
 
     async def work(self, seconds: float | None = None) -> bool:
-        """Take one step for each level. True when nothing is left to do.
+        """Take one step for each level, or one for all. True when nothing is left to do.
 
         Args:
             seconds: for all of the steps together; one that takes longer is cancelled, and goes on the next time.
@@ -138,10 +139,12 @@ class LogRetention:
         """
         plan = plan_log_retention(self._policy, await self._storage.log_facts(), self._now)
         steps = [step for step in plan if step.level not in self._failed]
-        before = self.deleted
+        if steps and steps[0].level is None:
+            steps = steps[:1]  # the others would look for what is being deleted
+        before = self.deleted, len(self._failed)
         share = None if seconds is None else seconds / max(1, len(steps))
         interrupted = [await self._take(step, share) for step in steps]
-        return not any(interrupted) and self.deleted == before
+        return not any(interrupted) and (self.deleted, len(self._failed)) == before
 
     async def _take(self, step: Deletion, seconds: float | None) -> bool:
         """Whether the step was interrupted."""
@@ -223,6 +226,15 @@ async def apply_history_retention(storage: MetricsStoragePort, policy: Retention
         deleted += gone
         count -= gone
     return deleted
+
+
+def _of_any_level(policy: LevelRetentionPolicy, facts: LogFacts, now: float) -> Deletion | None:
+    # Also of the levels that the log does not have now: entries of them may come at any moment.
+    ages = [one.max_age for one in (*policy.levels.values(), policy.default)]
+    longest = max((age for age in ages if age is not None), default=None)
+    if longest is None or None in ages:
+        return None
+    return _step(RetentionPolicy(max_age=longest), facts.levels.values(), now, None)
 
 
 def _step(policy: RetentionPolicy, held: Iterable[LevelFacts], now: float, level: str | None) -> Deletion | None:

@@ -79,16 +79,17 @@ class Deletion:
         if found.partly is None:
             return self._database.write(partial(_delete, found=found)), True
         segment = found.partly
-        gone, new = [True] * segment.entries, None
+        number, new = segment.entries, None
         if is_intact(segment):  # else nobody can read any of it
             columns = segment.read()
             gone = wanted(segment, columns)
+            number = sum(gone)
             new = thinned(segment, columns, [not goes for goes in gone])
 
         def rewrite(connection: sqlite3.Connection) -> int:
             # A file that was put in the place of the other has other entries at these positions.
             same = logs.generation(connection) == found.generation
-            return sum(gone) if same and logs.replace(connection, [segment], new) else 0
+            return number if same and logs.replace(connection, [segment], new) else 0
 
         return self._database.write(rewrite), True
 

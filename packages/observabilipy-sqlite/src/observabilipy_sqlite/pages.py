@@ -16,6 +16,7 @@ MOST_HEADS = 256
 
 _PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
 _HEAD = "first, places, entries, bytes, oldest, newest, levels, codec"
+_HEADS_COLUMNS = 8
 # Names are no text before the checksum was looked at. And what stands for a body that is not there fits no checksum.
 _COLUMNS = "CAST(names AS BLOB), checksum, filter, timestamps, codes, messages, attributes"
 _NO_BODY = (b"", -1, None, b"", b"", b"", b"")
@@ -98,10 +99,14 @@ def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
 
 def whole(connection: sqlite3.Connection, first: int) -> Segment:
     """A segment that is there, with its columns. Whether they are intact, and there at all, is for ``is_intact``."""
-    known = connection.execute(f"SELECT {_HEAD} FROM segment WHERE first = ?", (first,)).fetchone()  # noqa: S608 - our own text
-    body = connection.execute(f"SELECT {_COLUMNS} FROM body WHERE first = ?", (first,)).fetchone()  # noqa: S608 - likewise
-    names, *columns = body or _NO_BODY
-    return Segment(*(*known, names.decode(errors="replace"), *columns))
+    row = connection.execute(
+        f"SELECT {_HEAD}, {_COLUMNS} FROM segment LEFT JOIN body USING (first) WHERE first = ?",  # noqa: S608 - our own text
+        (first,),
+    ).fetchone()
+    known, (names, checksum, filter_, *columns) = row[:_HEADS_COLUMNS], row[_HEADS_COLUMNS:]
+    if set(map(type, (names, *columns))) != {bytes}:  # there is none, or damage made text of it
+        names, checksum, filter_, *columns = _NO_BODY
+    return Segment(*(*known, names.decode(errors="replace"), checksum, _bytes_or_none(filter_), *columns))
 
 
 def _head(row: tuple[int, int, int, int, int, int, int, int]) -> Segment:
@@ -133,7 +138,9 @@ def segments(
 
 
 def _filter(connection: sqlite3.Connection, known: Segment) -> bytes | None:
-    row: tuple[bytes | None] | None = connection.execute(
-        "SELECT filter FROM body WHERE first = ?", (known.first,)
-    ).fetchone()
-    return None if row is None else row[0]
+    row = connection.execute("SELECT filter FROM body WHERE first = ?", (known.first,)).fetchone()
+    return None if row is None else _bytes_or_none(row[0])
+
+
+def _bytes_or_none(value: object) -> bytes | None:
+    return value if isinstance(value, bytes) else None

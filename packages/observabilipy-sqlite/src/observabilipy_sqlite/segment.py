@@ -138,14 +138,25 @@ class Segment:
 
 
 def is_intact(segment: Segment) -> bool:
-    """Whether the columns are as they were written. Of one that is not, whoever asks does without; it is told here."""
+    """Whether the columns are as they were written. Of others is told here, once; whoever asks does without them."""
     columns = (segment.timestamps, segment.codes, segment.messages, segment.attributes)
     if _checksum(segment.names, *columns) == segment.checksum and _has_what_it_says(segment):
         return True
-    logging.getLogger("observabilipy").warning(
-        "the log is damaged at position %d: %d entries cannot be read", segment.first, segment.entries
-    )
+    which = segment.first, segment.checksum
+    if which not in _told:
+        if len(_told) >= _MOST_TOLD:
+            _told.clear()
+        _told.add(which)
+        logging.getLogger("observabilipy").warning(
+            "the log is damaged at position %d: %d entries cannot be read", segment.first, segment.entries
+        )
     return False
+
+
+_told: set[tuple[int, int]] = set()
+"""Damaged segments of which this process has told; each reader of them would tell again."""
+
+_MOST_TOLD = 1_024
 
 
 def _has_what_it_says(segment: Segment) -> bool:
