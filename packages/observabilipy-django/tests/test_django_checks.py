@@ -27,6 +27,7 @@ GOOD: dict[str, Any] = {
     "COLLECTORS": ["process"],
     "STRICT": True,
     "HEALTH": True,
+    "CREATED": True,
     "HANDLE_SIGTERM": False,
     "ACCESS_LOG": False,
     "REQUEST_IDS": False,

@@ -63,6 +63,7 @@ class Observability:
         max_entry_bytes: how long the line of a log entry may be; what is cut off is marked.
         strict: raise refused values instead of counting them, for tests.
         health: answer /health, without data and without auth.
+        created: tell in OpenMetrics when each series began (``_created``), which Prometheus stores as one more series.
         limits: how much of this process readers of /logs may take; ``observabilipy.http.Limits()`` if left out.
         handle_sigterm: commit at SIGTERM, before whoever else handles it.
         clock: gives unix seconds.
@@ -95,6 +96,7 @@ class Observability:
         max_entry_bytes: int = 262_144,
         strict: bool = False,
         health: bool = False,
+        created: bool = False,
         limits: "Limits | None" = None,
         handle_sigterm: bool = True,
         clock: Clock = time.time,
@@ -110,6 +112,7 @@ class Observability:
         self._auth = auth
         self._metrics_auth = metrics_auth
         self._health = health
+        self._created = created
         self._limits = limits
         self._endpoints: Endpoints | None = None
         self._added: list[AddedCollector] = []
@@ -160,6 +163,7 @@ class Observability:
                 auth=self._auth,
                 metrics_auth=self._metrics_auth,
                 health=self._health,
+                created=self._created,
                 limits=self._limits,
                 flush=self.aflush,
                 on_error=lambda error: self.runtime.troubles.failed("answering a request", error),

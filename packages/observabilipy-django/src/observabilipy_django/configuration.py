@@ -163,6 +163,7 @@ KEYS: Mapping[str, tuple[Callable[[str, object], None], str]] = {
     "COLLECTORS": (_collectors, "write ['process', 'python', 'library'], or [] for none"),
     "STRICT": (_boolean, _SWITCH),
     "HEALTH": (_boolean, _SWITCH),
+    "CREATED": (_boolean, _SWITCH),
     "HANDLE_SIGTERM": (_boolean, _SWITCH),
     "ACCESS_LOG": (_boolean, _SWITCH),
     "REQUEST_IDS": (_boolean, _SWITCH),

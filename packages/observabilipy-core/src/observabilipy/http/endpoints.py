@@ -56,6 +56,7 @@ class Endpoints:
             out, ``OBSERVABILIPY_TOKEN`` or ``OBSERVABILIPY_TOKEN_FILE`` says it; with neither, every answer is a 403.
         metrics_auth: who may read ``/metrics``, when it is not the same.
         health: serve ``/health``, which shows no data and asks for no token.
+        created: tell in OpenMetrics when each series began.
         flush: awaited for at most 250 ms before metrics or logs are read.
         on_error: told about exceptions that a client sees as a problem, or that an answer went on without.
         on_clash: told about a family that the exposition had to leave out, in a sentence.
@@ -80,6 +81,7 @@ class Endpoints:
         auth: Auth = None,
         metrics_auth: Auth = None,
         health: bool = False,
+        created: bool = False,
         flush: Callable[[], Awaitable[object]] | None = None,
         on_error: Callable[[Exception], None] | None = None,
         on_clash: Callable[[str], None] | None = None,
@@ -95,6 +97,7 @@ class Endpoints:
         self._storage = storage
         self._on_error = on_error or _ignore
         self._on_clash = on_clash
+        self._created = created
         self._collectors = collectors
         self._on_collector_failure = on_collector_failure or (lambda _, error: self._on_error(error))
         environ = os.environ if environ is None else environ  # no default argument: help() would print it
@@ -173,7 +176,13 @@ class Endpoints:
         # Without an event loop of the application there is none to hold up, and maybe no other thread to be had.
         collect = self._collected_off_loop if self._collectors and pause is self._sleep else self._collected_here
         return await metrics_response(
-            self._storage, request, self._flushed, self._renderings, added=collect, on_clash=self._on_clash
+            self._storage,
+            request,
+            self._flushed,
+            self._renderings,
+            added=collect,
+            created=self._created,
+            on_clash=self._on_clash,
         )
 
     async def _collected_here(self) -> list[Family]:

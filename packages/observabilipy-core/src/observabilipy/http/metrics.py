@@ -31,6 +31,7 @@ async def metrics_response(
     renderings: Renderings,
     *,
     added: _Added,
+    created: bool = False,
     on_clash: Callable[[str], None] | None = None,
 ) -> Response:
     """Answer a scrape, with what was flushed when its parameters were understood, and with what is added to it.
@@ -48,7 +49,7 @@ async def metrics_response(
     await flushed()
 
     def rendering() -> AsyncGenerator[bytes, None]:
-        return _rendering(_families(storage, names, added), format_, zipped, on_clash)
+        return _rendering(_families(storage, names, added), format_, zipped, created, on_clash)
 
     chunks = renderings.chunks((names, format_, zipped), rendering)
     body = await begun(chunks, chunks, request.peer)
@@ -62,9 +63,10 @@ async def _rendering(
     families: AsyncGenerator[Family, None],
     format: Format,  # noqa: A002 - the word of the formats
     zipped: bool,
+    created: bool,
     on_clash: Callable[[str], None] | None,
 ) -> AsyncGenerator[bytes, None]:
-    chunks = encode_metrics(families, format, on_clash=on_clash)
+    chunks = encode_metrics(families, format, created=created, on_clash=on_clash)
     body = gzipped(chunks) if zipped else chunks
     try:
         async for chunk in body:

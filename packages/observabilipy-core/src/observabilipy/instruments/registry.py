@@ -225,8 +225,7 @@ class Registry:
         return known
 
     def _add(self, family: Family, names: tuple[str, ...], ledger: Ledger[Any], instrument: object) -> None:
-        self._definitions[family.name] = _Definition(family, names, ledger, instrument)
-        definition = self._definitions[family.name] = _Definition(family, names, ledger, instrument, _caller())
+        definition = self._definitions[family.name] = _Definition(family, names, ledger, instrument)
         self._claims.update(dict.fromkeys(claimed_names(family.name, family.kind), definition))
         self._unregistered.append(family)
 
