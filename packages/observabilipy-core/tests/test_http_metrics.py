@@ -169,3 +169,12 @@ async def test_a_family_that_clashes_is_left_out_and_told() -> None:
     await body(await endpoints.handle(Request("GET", "/metrics", headers=(OPENMETRICS,))))
 
     assert len(clashes) == 1
+
+
+@pytest.mark.parametrize("created", [False, True])
+async def test_when_a_series_began_is_told_in_openmetrics_to_those_who_want_it(created: bool) -> None:
+    endpoints = Endpoints(await shop(), auth="public", created=created)
+    requests = [Request("GET", "/metrics", headers=headers) for headers in ((OPENMETRICS,), ())]
+    bodies = [await body(await endpoints.handle(request)) for request in requests]
+
+    assert [b"orders_created{" in text and b"latency_seconds_created " in text for text in bodies] == [created, False]
