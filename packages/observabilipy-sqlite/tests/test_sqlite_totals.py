@@ -1,6 +1,7 @@
 """Totals: what the contract does not ask of every storage."""
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -23,7 +24,7 @@ from observabilipy.models import (
 )
 from observabilipy.ports import Batch, Worker
 from observabilipy.testing import FakeClock
-from observabilipy_sqlite import SQLiteStorage, totals
+from observabilipy_sqlite import SQLiteStorage, history, totals
 
 _DAY = 86_400.0
 _A = Worker("worker-a")
@@ -176,3 +177,59 @@ async def test_series_are_counted_once_for_all_that_begin_in_a_commit(storage: S
         writer.add(counter("c_total", labels={"a": str(number)}) for number in range(5))
 
     assert (len(counted), writer.report().overflowed) == (1, {"c_total": 2})
+
+
+async def test_others_write_while_the_totals_are_read_for_the_history(
+    storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await storage.write_samples([counter("c_total", 2)])
+    read = history.frame_of
+
+    def watched(connection: sqlite3.Connection, now: int) -> tuple[int, bytes]:
+        with closing(sqlite3.connect(storage.path, timeout=0)) as other, other:
+            other.execute("UPDATE total SET value = 3")
+        return read(connection, now)
+
+    monkeypatch.setattr(history, "frame_of", watched)
+    storage.sample_history(1.0)
+    storage.sample_history(2.0)
+    (found,) = [series async for series in storage.read_history(MetricQuery("c_total"))]
+
+    assert [value for _, value in found.points] == [2, 3]
+
+
+async def test_the_history_has_what_is_shown_at_its_moment(storage: SQLiteStorage) -> None:
+    samples = [
+        counter("big_total", 2**60 + 1),
+        gauge("nan", math.nan),
+        gauge("tenth", 0.1),
+        gauge("open", 3),
+        histogram("h", HistogramValue.of((1, 2), [0.5, 1.5])),
+        gauge("was_gauge", 1),
+    ]
+    await storage.register([Family("open", MetricKind.GAUGE, "O.", aggregate="sum")])
+    await storage.write_samples(samples)
+    await storage.register(
+        [
+            Family("h", MetricKind.HISTOGRAM, "H.", bounds=(2.0,)),
+            Family("was_gauge", MetricKind.HISTOGRAM, "H.", bounds=(2.0,)),
+        ]
+    )
+    storage.sample_history(5.0)
+    points = {
+        name: [
+            point for series in [s async for s in storage.read_history(MetricQuery(name))] for point in series.points
+        ]
+        for name in ("big_total", "nan", "tenth", "open", "h", "was_gauge")
+    }
+
+    assert repr(points) == repr(
+        {
+            "big_total": [(5.0, 2**60 + 1)],
+            "nan": [(5.0, math.nan)],
+            "tenth": [(5.0, 0.1)],
+            "open": [(5.0, 3)],
+            "h": [(5.0, HistogramValue((2.0,), (2, 0), 2.0))],
+            "was_gauge": [],
+        }
+    )

@@ -1,18 +1,41 @@
 """The history in SQL: one compressed frame of all totals for each time they were sampled."""
 
 import json
+import math
 import sqlite3
 import zlib
 from collections.abc import Iterable
-from typing import TypeAlias
+from itertools import islice
+from typing import TypeAlias, cast
 
-from observabilipy.models import MetricKind, MetricQuery, SeriesHistory, SeriesValue, from_micros, to_micros
-from observabilipy_sqlite.families import definition
+from observabilipy.models import (
+    HistogramValue,
+    MetricKind,
+    MetricQuery,
+    SeriesHistory,
+    SeriesValue,
+    from_micros,
+    to_micros,
+)
+from observabilipy_sqlite.families import definitions
+from observabilipy_sqlite.snapshot import all_totals, split_ids
 from observabilipy_sqlite.totals import visible
 from observabilipy_sqlite.values import from_plain, to_plain
 
-__all__ = ["Frame", "Known", "Points", "collect", "count", "delete_before", "frames", "histories", "matching_series",
-           "sample", "sweep"]  # fmt: skip
+__all__ = [
+    "Frame",
+    "Known",
+    "Points",
+    "collect",
+    "count",
+    "delete_before",
+    "frame_of",
+    "frames",
+    "histories",
+    "matching_series",
+    "store",
+    "sweep",
+]
 
 Frame: TypeAlias = tuple[int, bytes]
 """When, in microseconds, and all values, compressed."""
@@ -24,17 +47,58 @@ Points: TypeAlias = dict[str, list[tuple[float, SeriesValue | None]]]
 """Points by series id, oldest first."""
 
 _FRAMES_PER_PAGE = 100
+_PIECE = 4_000  # values written as JSON at once: two milliseconds with the interpreter's lock
+
+# One row for a family: to get the interpreter's lock back for each of 100,000 rows took half a minute beside a busy
+# thread, and while it was the write lock that was held no worker could commit.
+_NOT_SHOWN = """
+SELECT group_concat(id) FROM series JOIN family USING (name)
+WHERE ended IS NULL AND (series.kind <> family.kind OR aggregate <> 'last') GROUP BY name
+"""
+_HISTOGRAMS = """
+SELECT bounds, group_concat(id) FROM series JOIN family USING (name, kind)
+WHERE ended IS NULL AND kind = 'histogram' GROUP BY name
+"""
 
 
-def sample(connection: sqlite3.Connection, timestamp: float, now: int) -> None:
-    """Append all totals as they are under this time (unix seconds)."""
-    values = {}
-    for (name,) in connection.execute("SELECT name FROM family").fetchall():
-        family = definition(connection, name)
-        if family is not None:
-            values.update({series: to_plain(value) for series, _, _, value in visible(connection, family, now)})
-    frame = zlib.compress(json.dumps(values, separators=(",", ":")).encode(), 1)
-    connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (to_micros(timestamp), len(values), frame))
+def frame_of(connection: sqlite3.Connection, now: int) -> tuple[int, bytes]:
+    """All totals as they are, and how many. It only reads: whoever stores it need not hold others up meanwhile."""
+    ids, totals = all_totals(connection)
+    series = split_ids(ids)
+    values: dict[str, object] = {}
+    for start in range(0, len(totals), _PIECE):
+        piece = totals[start : start + _PIECE]
+        values.update(zip(islice(series, len(piece)), piece, strict=True))
+    for (hidden,) in connection.execute(_NOT_SHOWN).fetchall():
+        for one in split_ids([hidden]):
+            values.pop(one, None)
+    for stored_bounds, some in connection.execute(_HISTOGRAMS).fetchall():
+        bounds = json.loads(stored_bounds)
+        for one in split_ids([some]):
+            value = values.get(one)
+            if isinstance(value, list) and value[0] != bounds:
+                values[one] = to_plain(cast("HistogramValue", from_plain(value)).under(tuple(bounds)))
+    for family in definitions(connection):
+        if family.aggregate != "last":
+            values.update({str(one): to_plain(value) for one, _, _, value in visible(connection, family, now)})
+    return len(values), _compressed(values)
+
+
+def store(connection: sqlite3.Connection, timestamp: float, points: int, frame: bytes) -> None:
+    """Append a frame under this time (unix seconds)."""
+    connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (to_micros(timestamp), points, frame))
+
+
+def _compressed(values: dict[str, object]) -> bytes:
+    """As a JSON object, NaN for None."""
+    packer = zlib.compressobj(1)
+    items = iter(values.items())
+    packed = [packer.compress(b"{")]
+    comma = ""
+    while piece := {key: math.nan if value is None else value for key, value in islice(items, _PIECE)}:
+        packed.append(packer.compress(f"{comma}{json.dumps(piece, separators=(',', ':'))[1:-1]}".encode()))
+        comma = ","
+    return b"".join((*packed, packer.compress(b"}"), packer.flush()))
 
 
 def matching_series(connection: sqlite3.Connection, query: MetricQuery) -> Known:

@@ -19,7 +19,7 @@ from observabilipy_sqlite.families import definitions
 from observabilipy_sqlite.logs import generation
 from observabilipy_sqlite.values import Plain, from_plain, from_stored
 
-__all__ = ["Snapshots", "StoredLabels"]
+__all__ = ["Snapshots", "StoredLabels", "all_totals", "split_ids"]
 
 _ROWS = 4_000
 """Totals of one statement: two milliseconds without the interpreter's lock, then a quarter of one with it."""
@@ -93,7 +93,7 @@ class Snapshots:
 
     def read(self, connection: sqlite3.Connection, now: int) -> list[Family]:
         """Families that have series, in the order of their names; ``now`` (microseconds) decides which workers live."""
-        ids, values = _totals(connection)
+        ids, values = all_totals(connection)
         if (of_file := generation(connection)) != self._generation:  # another file, whose ids are others
             self._generation, self._known, self._places = of_file, None, {}
         known = connection.execute(_MARK).fetchone(), ids
@@ -138,7 +138,7 @@ class Snapshots:
         return SeriesColumns(labels, [value for _, _, _, value in rows], created)
 
 
-def _totals(connection: sqlite3.Connection) -> tuple[list[str], list[Plain | None]]:
+def all_totals(connection: sqlite3.Connection) -> tuple[list[str], list[Plain | None]]:
     """All ids, a text for some thousands of them, and all values."""
     ids: list[str] = []
     values: list[Plain | None] = []
@@ -163,7 +163,7 @@ def _places(
     connection: sqlite3.Connection, ids: list[str], before: Mapping[tuple[str, str], _Place]
 ) -> dict[tuple[str, str], _Place]:
     """Where each family's series are; what is known of a family that has not changed stays the same object."""
-    at = {int(series): place for place, series in enumerate(_split(ids))}
+    at = {int(series): place for place, series in enumerate(split_ids(ids))}
     places: dict[tuple[str, str], _Place] = {}
     work = 0
     for name, kind, *mark in connection.execute(_MARKS).fetchall():
@@ -188,7 +188,8 @@ def _place(connection: sqlite3.Connection, name: str, kind: str, mark: object) -
     return _Place(mark, [], [series for series, _, _ in rows], labels, [from_micros(created) for _, _, created in rows])
 
 
-def _split(ids: list[str]) -> Iterator[str]:
+def split_ids(ids: list[str]) -> Iterator[str]:
+    """The ids one by one."""
     for some in ids:
         yield from some.split(",")
 

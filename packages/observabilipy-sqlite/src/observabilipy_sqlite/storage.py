@@ -251,7 +251,15 @@ class SQLiteStorage:
 
     def sample_history(self, timestamp: float) -> None:
         """Append all totals, as they are, to the history under this time (unix seconds)."""
-        self._database.write(lambda connection: history.sample(connection, timestamp, self._now()))
+        generation, points, frame = self._database.read(
+            lambda connection: (logs.generation(connection), *history.frame_of(connection, self._now()))
+        )
+
+        def store(connection: sqlite3.Connection) -> None:
+            if logs.generation(connection) == generation:  # else the file is another one by now, with other ids
+                history.store(connection, timestamp, points, frame)
+
+        self._database.write(store)
 
     def maintain(self) -> None:
         """Sweep out what expired workers left and series that were idle for 30 days, seal segments, and checkpoint."""

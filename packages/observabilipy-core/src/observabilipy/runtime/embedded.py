@@ -236,8 +236,7 @@ class EmbeddedRuntime:
         with self._state:
             if self._thread is not None or self._closed:
                 return
-            # A queue of its own: a thread that is told to stop must not read the next one's news.
-            self._news = News()
+            self._news = News()  # of its own: a thread that is told to stop must not read the next one's
             self._thread = threading.Thread(target=self._run, args=(self._news,), name="observabilipy", daemon=True)
             try:
                 self._thread.start()
@@ -327,8 +326,7 @@ class EmbeddedRuntime:
 
     def _carry(self) -> bool:
         """Deliver, and answer those who asked before: what came later may not be in it."""
-        waiting = len(self._questions)
-        delivered = self._deliver()
+        waiting, delivered = len(self._questions), self._deliver()
         self._questions.answer(waiting, delivered=delivered)
         return delivered
 
