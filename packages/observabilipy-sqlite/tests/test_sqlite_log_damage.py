@@ -130,6 +130,32 @@ async def test_a_column_of_another_type_is_damage(storage: SQLiteStorage, column
     assert (found > 300, await storage.count_logs(LogQuery())) == (column == "filter", 0)
 
 
+@pytest.mark.parametrize("value", ["NULL", "'x'", "x'01'"])
+@pytest.mark.parametrize("column", ["places", "entries", "bytes", "oldest", "newest", "levels", "codec"])
+async def test_a_number_that_is_none_stops_neither_readers_nor_deletion(
+    storage: SQLiteStorage, column: str, value: str
+) -> None:
+    await storage.aclose()
+    for statement in (
+        "UPDATE sqlite_master SET sql = replace(replace(sql, 'STRICT', '/*  */'), 'NOT NULL', '/*    */')"
+        " WHERE name = 'segment'",
+        f"UPDATE segment SET {column} = {value} WHERE first = 1",
+        "UPDATE sqlite_master SET sql = replace(replace(sql, '/*  */', 'STRICT'), '/*    */', 'NOT NULL')"
+        " WHERE name = 'segment'",
+    ):
+        with closing(sqlite3.connect(storage.path)) as connection, connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(statement)
+    found = await read(storage, LogQuery())
+    await storage.log_facts()
+    await storage.delete_logs_before(600, "AUDIT")
+    await storage.delete_logs_before(700)
+    await storage.delete_oldest_logs(10_000)
+
+    assert found >= 300
+    assert await read(storage, LogQuery()) == 0
+
+
 async def test_of_each_damaged_segment_a_process_is_told_once(
     storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,7 +9,7 @@ from observabilipy.models import level_name, to_micros
 from observabilipy_sqlite import logs, pages
 from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.segment import PLAIN, Columns, Segment, is_intact, thinned
-from observabilipy_sqlite.values import escaped
+from observabilipy_sqlite.values import escaped, whole_numbers
 
 __all__ = ["Deletion"]
 
@@ -105,7 +105,7 @@ def _delete(connection: sqlite3.Connection, found: _Found) -> int:
 def _older(connection: sqlite3.Connection, micros: int, level: str | None) -> _Found:
     where, parameters = ("TRUE", ()) if level is None else ("level = ?", (level,))
     rows = connection.execute(
-        "SELECT first, sum(entries) FROM share"  # noqa: S608 - text from this function alone
+        f"SELECT first, {whole_numbers('sum(entries)')} FROM share"  # noqa: S608 - our own text
         f" WHERE oldest < ? AND {where} GROUP BY first ORDER BY first LIMIT {_STEP_SEGMENTS}",
         (micros, *parameters),
     ).fetchall()
@@ -114,10 +114,14 @@ def _older(connection: sqlite3.Connection, micros: int, level: str | None) -> _F
 
 def _first(connection: sqlite3.Connection, most: int, level: str | None) -> _Found:
     if level is None:
-        rows = connection.execute("SELECT first, entries FROM segment ORDER BY first LIMIT ?", (_STEP_SEGMENTS,))
+        rows = connection.execute(
+            f"SELECT first, {whole_numbers('entries')} FROM segment ORDER BY first LIMIT ?",  # noqa: S608 - our own text
+            (_STEP_SEGMENTS,),
+        )
     else:
         rows = connection.execute(
-            "SELECT first, entries FROM share WHERE level = ? ORDER BY first LIMIT ?", (level, _STEP_SEGMENTS)
+            f"SELECT first, {whole_numbers('entries')} FROM share WHERE level = ? ORDER BY first LIMIT ?",  # noqa: S608 - our own text
+            (level, _STEP_SEGMENTS),
         )
     left = most
 

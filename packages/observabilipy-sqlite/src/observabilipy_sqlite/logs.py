@@ -7,7 +7,7 @@ from typing import TypeAlias
 from observabilipy.encoding.encoded_entries import encoded
 from observabilipy.models import LevelFacts, LogEntry, LogFacts, from_micros
 from observabilipy_sqlite.segment import Segment, Share, segments_of
-from observabilipy_sqlite.values import unescaped
+from observabilipy_sqlite.values import unescaped, whole_numbers
 
 __all__ = [
     "Prepared",
@@ -29,6 +29,9 @@ Prepared: TypeAlias = Sequence[tuple[Segment, list[Share]]]
 _SEGMENT = "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _BODY = "INSERT INTO body VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SHARE = "INSERT INTO share VALUES (?, ?, ?, ?, ?, ?)"
+_NUMBERS = whole_numbers("entries", "bytes", "oldest", "newest")
+_SUMS = whole_numbers("sum(entries)", "sum(bytes)", "min(oldest)", "max(newest)")
+_VERSION = whole_numbers("places", "entries", "codec")  # which rewriting of a segment it is
 
 
 def prepared(entries: Iterable[LogEntry]) -> Prepared:
@@ -68,8 +71,7 @@ def facts(connection: sqlite3.Connection) -> LogFacts:
         unescaped(name.decode(errors="replace")): LevelFacts(count, from_micros(oldest), from_micros(newest), size)
         for name, count, size, oldest, newest in connection.execute(
             # No text: one name that is damaged would cost all that is known.
-            "SELECT CAST(level AS BLOB), sum(entries), sum(bytes), min(oldest), max(newest)"
-            " FROM share GROUP BY level ORDER BY level"
+            f"SELECT CAST(level AS BLOB), {_SUMS} FROM share GROUP BY level ORDER BY level"  # noqa: S608 - our own text
         )
     }
     return LogFacts(known.generation, known.oldest, known.upcoming, levels)
@@ -83,7 +85,7 @@ def count(connection: sqlite3.Connection) -> int:
 def shares(connection: sqlite3.Connection, first: int, last: int) -> list[Share]:
     """What the segments from one to another have of each level."""
     rows = connection.execute(
-        "SELECT CAST(level AS BLOB), entries, bytes, oldest, newest FROM share WHERE first BETWEEN ? AND ?",
+        f"SELECT CAST(level AS BLOB), {_NUMBERS} FROM share WHERE first BETWEEN ? AND ?",  # noqa: S608 - our own text
         (first, last),
     )
     return [(name.decode(errors="replace"), *numbers) for name, *numbers in rows]
@@ -92,7 +94,7 @@ def shares(connection: sqlite3.Connection, first: int, last: int) -> list[Share]
 def remove(connection: sqlite3.Connection, known: Segment) -> bool:
     """Remove a segment, unless somebody has rewritten or removed it meanwhile."""
     removed = connection.execute(
-        "DELETE FROM segment WHERE first = ? AND places = ? AND entries = ? AND codec = ?",
+        f"DELETE FROM segment WHERE first = ? AND ({_VERSION}) = (?, ?, ?)",  # noqa: S608 - our own text
         (known.first, known.places, known.entries, known.codec),
     ).rowcount
     if removed:

@@ -8,6 +8,7 @@ from observabilipy_sqlite.bloom import may_have
 from observabilipy_sqlite.logs import ends, generation
 from observabilipy_sqlite.matching import Condition, Matching
 from observabilipy_sqlite.segment import Segment
+from observabilipy_sqlite.values import whole_numbers
 
 __all__ = ["MOST_HEADS", "Span", "begin", "go_on", "head", "heads", "plain_heads", "segments", "whole"]
 
@@ -15,7 +16,7 @@ MOST_HEADS = 256
 """Segments looked at in one transaction; those that are read are fewer when they hold much."""
 
 _PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
-_HEAD = "first, places, entries, bytes, oldest, newest, levels, codec"
+_HEAD = "first, " + whole_numbers("places", "entries", "bytes", "oldest", "newest", "levels", "codec")
 _HEADS_COLUMNS = 8
 # Names are no text before the checksum was looked at. And what stands for a body that is not there fits no checksum.
 _COLUMNS = "CAST(names AS BLOB), checksum, filter, timestamps, codes, messages, attributes"

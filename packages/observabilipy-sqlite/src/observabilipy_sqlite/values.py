@@ -20,6 +20,7 @@ __all__ = [
     "stored",
     "to_plain",
     "unescaped",
+    "whole_numbers",
 ]
 
 Stored: TypeAlias = float | str | None
@@ -29,6 +30,11 @@ Plain: TypeAlias = float | Sequence[object]
 """A number, or a histogram as [bounds, counts, sum]: what JSON can hold."""
 
 _LIMIT = 2**63
+
+
+def whole_numbers(*columns: str) -> str:
+    """Columns as SQL that gives whole numbers, whatever damage made of them."""
+    return ", ".join(f"coalesce(CAST({column} AS INTEGER), 0)" for column in columns)
 
 
 def stored(value: float | HistogramValue) -> Stored:
