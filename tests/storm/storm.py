@@ -125,7 +125,7 @@ async def _kept(obs: Observability) -> dict[str, Any]:
             f"{family.name}{dict(series.labels)}": series.value
             for family in families
             for series in family.series
-            if family.name.startswith("observabilipy_")
+            if family.name.startswith("observabilipy_") and family.name.endswith("_total")  # the others are no troubles
         },
         "entries": await obs.storage.count_logs(LogQuery()),
     }
