@@ -239,7 +239,7 @@ class Store(RuleBasedStateMachine):
 def small_segments(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if "machine" in request.node.name:
         monkeypatch.setattr(sealing, "MOST_PLACES", 8)
-        monkeypatch.setattr(sealing, "_MOST_PLACES", 10)
+        monkeypatch.setattr(sealing, "_LONGEST_RUN", 10)
         monkeypatch.setattr(segment, "MOST_PLACES", 5)
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from observabilipy_sqlite import logs, pages
 from observabilipy_sqlite.database import Database
-from observabilipy_sqlite.segment import MOST_NAMES, MOST_PLACES, Segment, Share, is_intact, merged
+from observabilipy_sqlite.segment import MOST_BYTES, MOST_NAMES, MOST_PLACES, Segment, Share, is_intact, merged
 
 __all__ = ["seal"]
 
 _SLICE_SECONDS = 0.1  # of sealing, then whoever called has other things to do
-_MOST_PLACES = MOST_PLACES * 5 // 4  # so that commits of half a segment make one together
-_MOST_BYTES = 524_288
+_LONGEST_RUN = MOST_PLACES * 5 // 4  # so that commits of half a segment make one together
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def _next_run(connection: sqlite3.Connection) -> _Run | None:
     for head in heads:
         if run:
             places = head.first + head.places - run[0].first
-            if places > _MOST_PLACES or sum(segment.size for segment in run) + head.size > _MOST_BYTES:
+            if places > _LONGEST_RUN or sum(segment.size for segment in run) + head.size > MOST_BYTES:
                 is_enough = True
                 break
         run.append(head)

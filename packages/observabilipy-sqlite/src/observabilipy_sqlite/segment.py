@@ -16,6 +16,7 @@ from observabilipy_sqlite.bloom import filter_of
 from observabilipy_sqlite.values import escaped, escaped_lines
 
 __all__ = [
+    "MOST_BYTES",
     "MOST_NAMES",
     "MOST_PLACES",
     "PACKED",
@@ -36,11 +37,13 @@ PLAIN = 0
 PACKED = 1
 """Columns compressed by zlib, timestamps as differences: how it is kept."""
 
+MOST_BYTES = 524_288
+"""Bytes of text in a segment, unless one entry alone has more."""
+
 MOST_PLACES = 1_024
 """Places in a segment. With more it would be somewhat smaller, and a reader of a few entries would unpack more."""
 
 _LARGEST_FILTER = 4  # a filter takes a tenth of the attributes; one of more than a part in so many is made anew
-_MOST_BYTES = 524_288  # of text in a segment, unless one entry alone has more
 _COMPRESSION = 6  # 5 takes a third less time and leaves 4 % more bytes, 9 twice the time for 3 % less
 _CODES = {level: code for code, level in enumerate(LEVELS, 1)}
 _OTHERS = len(LEVELS) + 1  # the code of the first name beyond the five
@@ -199,7 +202,7 @@ def segments_of(entries: Sequence[EncodedEntry]) -> list[tuple[Segment, list[Sha
 def _ends(levels: Sequence[str], messages: Sequence[str], attributes: Sequence[str]) -> list[int]:
     """Where the segments end."""
     count = len(levels)
-    is_small = sum(map(len, messages)) + sum(map(len, attributes)) <= _MOST_BYTES
+    is_small = sum(map(len, messages)) + sum(map(len, attributes)) <= MOST_BYTES
     if is_small and count <= MOST_PLACES and len(set(levels)) <= MOST_NAMES:
         return [count]  # nearly always
     ends: list[int] = []
@@ -208,7 +211,7 @@ def _ends(levels: Sequence[str], messages: Sequence[str], attributes: Sequence[s
     for index, (level, message, object_) in enumerate(zip(levels, messages, attributes, strict=True)):
         length = len(message) + len(object_)
         names.add(level)
-        if index > start and (index - start == MOST_PLACES or size + length > _MOST_BYTES or len(names) > MOST_NAMES):
+        if index > start and (index - start == MOST_PLACES or size + length > MOST_BYTES or len(names) > MOST_NAMES):
             ends.append(index)
             start, size, names = index, 0, {level}
         size += length
