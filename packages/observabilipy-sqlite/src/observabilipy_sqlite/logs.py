@@ -106,7 +106,7 @@ def remove(connection: sqlite3.Connection, known: Segment) -> bool:
 def remove_stray_shares(connection: sqlite3.Connection, first: int) -> None:
     """Remove what is told of a segment that is not there: damage took it, or gave it another number."""
     connection.execute(
-        "DELETE FROM share WHERE first = ?1 AND NOT EXISTS (SELECT 1 FROM segment WHERE first = ?1)", (first,)
+        "DELETE FROM share WHERE first = ? AND NOT EXISTS (SELECT 1 FROM segment WHERE first = ?)", (first, first)
     )
 
 

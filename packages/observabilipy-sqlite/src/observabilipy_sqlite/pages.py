@@ -71,9 +71,9 @@ def heads(
     rows = connection.execute(
         f"SELECT {_HEAD} FROM segment"  # noqa: S608 - our own text
         # From the one that spans the position on: the others are found by their number.
-        " WHERE first >= coalesce((SELECT max(first) FROM segment WHERE first <= ?1), ?1) AND first < ?2"
-        f" AND first + places > ?1 AND {where} ORDER BY first {'DESC' if down else 'ASC'} LIMIT {most}",
-        (todo.low, todo.high, *parameters),
+        " WHERE first >= coalesce((SELECT max(first) FROM segment WHERE first <= ?), ?) AND first < ?"
+        f" AND first + places > ? AND {where} ORDER BY first {'DESC' if down else 'ASC'} LIMIT {most}",
+        (todo.low, todo.low, todo.high, todo.low, *parameters),
     )
     return list(map(_head, rows))
 
