@@ -1,6 +1,5 @@
 """Deleting from the log: in steps of bounded size, in the order of commits, and never from another file."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from observabilipy.models import LogEntry, LogQuery
 from observabilipy_sqlite import SQLiteStorage
-from observabilipy_sqlite.database import Database
+from observabilipy_sqlite.database import Connection, Database
 from observabilipy_sqlite.deletion import Deletion
 
 T = TypeVar("T")
@@ -96,7 +95,7 @@ async def test_what_was_found_in_one_file_is_not_deleted_from_another(storage: S
     class Moved(Database):
         """After each read, the path names the other file."""
 
-        def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        def read(self, function: Callable[[Connection], T]) -> T:
             found = super().read(function)
             self.path = other.path
             return found

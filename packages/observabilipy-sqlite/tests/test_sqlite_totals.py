@@ -24,7 +24,8 @@ from observabilipy.models import (
 )
 from observabilipy.ports import Batch, Worker
 from observabilipy.testing import FakeClock
-from observabilipy_sqlite import SQLiteStorage, history, totals
+from observabilipy_sqlite import SQLiteStorage, history
+from observabilipy_sqlite.writer import Writer
 
 _DAY = 86_400.0
 _A = Worker("worker-a")
@@ -173,8 +174,8 @@ async def test_series_are_counted_once_for_all_that_begin_in_a_commit(storage: S
     counted: list[str] = []
     with closing(sqlite3.connect(storage.path)) as connection:
         connection.set_trace_callback(lambda sql: counted.append(sql) if "count(*)" in sql else None)
-        writer = totals.Writer(connection, 1)
-        writer.add(counter("c_total", labels={"a": str(number)}) for number in range(5))
+        writer = Writer(connection, 1)
+        writer.add([counter("c_total", labels={"a": str(number)}) for number in range(5)])
 
     assert (len(counted), writer.report().overflowed) == (1, {"c_total": 2})
 

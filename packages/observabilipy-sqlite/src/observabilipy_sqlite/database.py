@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from observabilipy import process
@@ -18,7 +18,7 @@ from observabilipy_sqlite.aside import set_aside
 from observabilipy_sqlite.file import Identity, create_if_missing, forget_wal, identity
 from observabilipy_sqlite.room import drop_ballast, hold_ballast, room_at
 
-__all__ = ["Database"]
+__all__ = ["Connection", "Database"]
 
 T = TypeVar("T")
 
@@ -29,6 +29,14 @@ _AS_LARGE_AS_IT_GETS = 2**32 - 2  # pages (sqlite.org/pragma.html#pragma_max_pag
 # Connections of a parent process that could not be closed before the fork. Closing one here, or letting it be
 # collected, could delete files that the parent works with, so they are kept for ever.
 _INHERITED: list[sqlite3.Connection] = []
+
+
+class Connection(sqlite3.Connection):
+    """A connection, and what is known of the file as long as it is on it: ids of series (see ``writer.Known``)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known_series: dict[tuple[Any, ...], int] = {}
 
 
 class Database:
@@ -47,7 +55,7 @@ class Database:
     def _begin_anew(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()  # guards the connection: one transaction at a time
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._identity: Identity | None = None  # of the file that the connection is on
         self._wal: Identity | None = None  # of its -wal
         self._real_path = os.fspath(self.path)  # without symbolic links: where SQLite puts the -wal
@@ -57,7 +65,7 @@ class Database:
         self._grows = True
         self._paused = False
 
-    def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, function: Callable[[Connection], T]) -> T:
         """Run a function on one consistent snapshot.
 
         Raises:
@@ -66,7 +74,7 @@ class Database:
         with self._owned_lock():
             return self._transaction("BEGIN", function)
 
-    def search(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def search(self, function: Callable[[Connection], T]) -> T:
         """``read`` in search of what shall be deleted: damage found here counts like damage found in writing.
 
         A file whose old entries cannot be read would else never be set aside, and grow without end.
@@ -78,7 +86,7 @@ class Database:
                 raise
         return self._searched(function)  # on a second connection: retention comes back too late to be evidence
 
-    def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, function: Callable[[Connection], T]) -> T:
         """Run a function in a transaction that holds the write lock from its first moment.
 
         One that began with reading could not wait for the lock: SQLite fails it at once (SQLITE_BUSY_SNAPSHOT).
@@ -140,7 +148,7 @@ class Database:
         self.forget()
         return self._lock
 
-    def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, function: Callable[[Connection], T]) -> T:
         try:
             return self._transaction("BEGIN IMMEDIATE", lambda connection: function(self._bounded(connection)))
         except StorageUnavailable as error:
@@ -148,7 +156,7 @@ class Database:
                 self._doubt(error)
             raise
 
-    def _bounded(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+    def _bounded(self, connection: Connection) -> Connection:
         """Let the file grow only while the disk has room for that."""
         grows = not room_at(self.path).is_low
         if grows != self._grows:
@@ -183,7 +191,7 @@ class Database:
             return False
         return True
 
-    def _searched(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def _searched(self, function: Callable[[Connection], T]) -> T:
         try:
             return self.read(function)
         except StorageUnavailable as error:
@@ -208,7 +216,7 @@ class Database:
                 "%s is damaged and was set aside as %s; a new one is made: %s", self.path, target.name, error.__cause__
             )
 
-    def _transaction(self, begin: str, function: Callable[[sqlite3.Connection], T]) -> T:
+    def _transaction(self, begin: str, function: Callable[[Connection], T]) -> T:
         try:
             connection = self._current()
             connection.execute(begin)
@@ -227,7 +235,7 @@ class Database:
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
-    def _current(self) -> sqlite3.Connection:
+    def _current(self) -> Connection:
         """The connection, on the file that the path names now."""
         if self._connection is not None and identity(self.path) != self._identity:
             if self._wal is not None:
@@ -246,7 +254,7 @@ class Database:
                 raise StorageUnavailable(f"{self.path} was replaced while it was opened: repeat the call")
         return self._connection
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> Connection:
         schema.check_library()
         connection = self._connect()
         try:
@@ -259,7 +267,7 @@ class Database:
             raise
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Connection:
         # mode=rw: SQLite itself must never create the file, it would be readable by others. The timeout holds from the
         # first statement on. No isolation level: transactions are begun here, none by the module's guess.
         return sqlite3.connect(
@@ -268,6 +276,7 @@ class Database:
             timeout=schema.BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
+            factory=Connection,
         )
 
     def _checkpoint(self, _locked: sqlite3.Connection) -> None:

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from observabilipy.models import DEFAULT_SERIES_LIMIT, Aggregate, Family, HistogramValue, MetricKind, MetricSample
 from observabilipy.models.totals import placeholder_help
+from observabilipy_sqlite.bulk import write_rows
 
-__all__ = ["definition", "definitions", "family_of", "register"]
+__all__ = ["definition", "definitions", "definitions_of", "family_of", "register"]
 
 _DEFINITIONS = "SELECT name, kind, help, unit, aggregate, bounds, series_limit FROM family"
 
@@ -18,13 +20,12 @@ def register(connection: sqlite3.Connection, families: Sequence[Family]) -> list
 
     A histogram that is defined without bounds keeps those it has. Stored counts move to new bounds when they are read.
     """
-    hidden = [
-        family.name
-        for family in families
-        if (known := definition(connection, family.name)) is not None and known.kind is not family.kind
-    ]
-    connection.executemany(
-        "INSERT INTO family VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET help = excluded.help,"
+    known = definitions_of(connection, {family.name for family in families})
+    newest = {family.name: family for family in families}
+    write_rows(
+        connection,
+        "INSERT INTO family (name, kind, help, unit, aggregate, bounds, series_limit) VALUES {rows}"
+        " ON CONFLICT DO UPDATE SET help = excluded.help,"
         " unit = excluded.unit, aggregate = excluded.aggregate, series_limit = excluded.series_limit,"
         " bounds = iif(excluded.bounds = '[]' AND excluded.kind = kind, bounds, excluded.bounds), kind = excluded.kind",
         [
@@ -40,7 +41,7 @@ def register(connection: sqlite3.Connection, families: Sequence[Family]) -> list
             for family in families
         ],
     )
-    return hidden
+    return [name for name, family in newest.items() if name in known and known[name].kind is not family.kind]
 
 
 def definition(connection: sqlite3.Connection, name: str) -> Family | None:
@@ -49,11 +50,22 @@ def definition(connection: sqlite3.Connection, name: str) -> Family | None:
     return None if found is None else _defined(found)
 
 
+def definitions_of(connection: sqlite3.Connection, names: Iterable[str]) -> dict[str, Family]:
+    """The families of these names that are defined, without series, by one statement (see ``bulk``)."""
+    (found,) = connection.execute(
+        "SELECT json_group_array(json_array(name, kind, help, unit, aggregate, bounds, series_limit))"
+        " FROM family WHERE name IN (SELECT value FROM json_each(?))",
+        (json.dumps([*names], ensure_ascii=False),),
+    ).fetchone()
+    return {row[0]: _defined(tuple(row)) for row in json.loads(found)}
+
+
 def definitions(connection: sqlite3.Connection) -> list[Family]:
     """All families, without series, in the order of their names."""
     return [_defined(found) for found in connection.execute(f"{_DEFINITIONS} ORDER BY name")]
 
 
+@lru_cache(maxsize=4_096)  # they are the same in nearly every flush
 def _defined(row: tuple[str, str, str, str, Aggregate, str, int]) -> Family:
     name, kind, text, unit, aggregate, bounds, limit = row
     return Family(

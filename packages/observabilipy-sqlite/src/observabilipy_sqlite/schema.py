@@ -92,16 +92,17 @@ CREATE TABLE series (
     labels TEXT NOT NULL,                   -- a JSON object, names sorted
     overflow INTEGER NOT NULL,              -- 1: all its labels are __overflow__, the series limit is not for it
     created INTEGER NOT NULL,               -- microseconds
-    reported INTEGER NOT NULL,              -- microseconds
     ended INTEGER,                          -- microseconds; NULL while it lives
     UNIQUE (name, kind, labels)
 ) STRICT;
 
 -- ANY keeps whole numbers whole up to 2**63 and floats floats. NULL is NaN, which SQLite cannot store.
 -- A histogram is JSON: [bounds, counts, sum]. A gauge's value is that of the latest commit.
+-- A series that lives has a row here from its first report on.
 CREATE TABLE total (
     series INTEGER PRIMARY KEY,
-    value ANY
+    value ANY,
+    reported INTEGER NOT NULL               -- microseconds
 ) STRICT;
 
 -- Gauges with "sum", "min" and "max": the latest value of each worker. Worker '' is no worker and never expires.

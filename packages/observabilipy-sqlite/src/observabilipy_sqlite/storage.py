@@ -28,12 +28,13 @@ from observabilipy.models import (
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
 from observabilipy_sqlite import families, history, logs, reading, totals, workers
 from observabilipy_sqlite.courier import Courier
-from observabilipy_sqlite.database import Database
+from observabilipy_sqlite.database import Connection, Database
 from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.pages import Span
 from observabilipy_sqlite.schema import Synchronous
 from observabilipy_sqlite.sealing import seal
 from observabilipy_sqlite.snapshot import Snapshots
+from observabilipy_sqlite.writer import Writer
 
 __all__ = ["DEFAULT_MAX_BYTES", "SQLiteStorage"]
 
@@ -171,7 +172,7 @@ class SQLiteStorage:
         """Add increments to the totals and set gauges, all of them or none."""
         given = list(samples)
         if given:
-            await self._write(lambda connection: totals.Writer(connection, self._now()).add(given))
+            await self._write(lambda connection: Writer(connection, self._now()).add(given))
 
     async def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
         """Families that have series, in the order of their names, from one snapshot."""
@@ -219,18 +220,19 @@ class SQLiteStorage:
         """Store the whole batch in one transaction, or nothing; nothing, too, when it is there already."""
         new = logs.prepared(batch.entries)
 
-        def store(connection: sqlite3.Connection) -> CommitReport:
+        def store(connection: Connection) -> tuple[CommitReport, Callable[[], None]]:
+            writer = Writer(connection, self._now(), batch.worker.id, connection.known_series)
             workers.sees(connection, batch.worker, self._now())
             if not workers.is_new_batch(connection, batch.worker, batch.sequence):
-                return CommitReport()
-            writer = totals.Writer(connection, self._now(), batch.worker.id)
+                return CommitReport(), writer.learn
             writer.hidden.update(families.register(connection, batch.families))
             logs.append(connection, new)
-            writer.add(batch.samples)
-            writer.add(batch.gauges)
-            return dataclasses.replace(writer.report(), generation=logs.generation(connection))
+            writer.add((*batch.samples, *batch.gauges))
+            return dataclasses.replace(writer.report(), generation=logs.generation(connection)), writer.learn
 
-        return self._database.write(store)
+        report, learn = self._database.write(store)
+        learn()
+        return report
 
     def heartbeat(self, worker: Worker) -> bool:
         """Say that the worker lives; False when it had expired and must report its gauges again."""

@@ -1,12 +1,10 @@
-"""Totals in SQL: how samples are added, and how families are read. Each function works inside a transaction."""
+"""Totals in SQL: how families are read, and how series end. Each function works inside a transaction."""
 
 import dataclasses
 import json
 import sqlite3
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 from observabilipy.models import (
@@ -14,139 +12,17 @@ from observabilipy.models import (
     Family,
     HistogramValue,
     Matcher,
-    MetricKind,
-    MetricSample,
     Series,
     from_micros,
     to_micros,
 )
-from observabilipy.models.totals import add_increment, combine_gauges, overflow_labels
-from observabilipy.ports import CommitReport
-from observabilipy_sqlite.families import definition, family_of
-from observabilipy_sqlite.values import Stored, exact_or_float, from_stored, labels_text, stored
+from observabilipy.models.totals import combine_gauges
+from observabilipy_sqlite.families import definition
+from observabilipy_sqlite.values import Stored, exact_or_float, from_stored
 
-__all__ = ["NO_WORKER", "Writer", "delete_series", "read", "sweep", "visible"]
-
-NO_WORKER = ""
-"""Under this id stand the gauges of plain writes, which no process's end takes away."""
+__all__ = ["delete_series", "read", "sweep", "visible"]
 
 _SERIES_MAX_AGE = 30 * 86_400 * 1_000_000
-
-
-@dataclass(slots=True)
-class Writer:
-    """Adds samples to the totals within one transaction, and counts what it could not take as it was."""
-
-    connection: sqlite3.Connection
-    now: int  # microseconds
-    worker: str = NO_WORKER
-    overflowed: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    hidden: Counter[str] = field(default_factory=Counter)
-    _families: dict[str, Family] = field(default_factory=dict)
-    _within: dict[tuple[str, MetricKind], int] = field(default_factory=dict)  # series that count against the limit
-
-    def add(self, samples: Iterable[MetricSample]) -> None:
-        """Add increments and set gauges, in their order."""
-        for sample in samples:
-            family = self._family(sample)
-            if family.kind is not sample.kind:
-                self.hidden[sample.name] += 1
-            series = self._series(sample, family)
-            if series is None:
-                self.refused[sample.name] += 1
-            elif sample.kind.is_set:
-                self._set(series, cast("float", sample.value))
-            else:
-                self._add(series, sample, family)
-
-    def report(self) -> CommitReport:
-        """What was counted."""
-        return CommitReport(dict(self.overflowed), dict(self.refused), dict(self.hidden))
-
-    def _family(self, sample: MetricSample) -> Family:
-        known = self._families.get(sample.name)
-        if known is None or (known.kind is MetricKind.HISTOGRAM and not known.bounds):
-            known = self._families[sample.name] = family_of(self.connection, sample)
-        return known
-
-    def _series(self, sample: MetricSample, family: Family) -> int | None:
-        """The id of the series to report to, or None for a gauge beyond the limit."""
-        labels = labels_text(sample.labels)
-        found = self._found(sample, labels)
-        if found is not None:
-            return found
-        overflow = labels_text(overflow_labels(sample.labels))
-        if labels == overflow or self._count(sample) < family.series_limit:
-            return self._begun(sample, labels)
-        if sample.kind.is_set:
-            return None
-        self.overflowed[sample.name] += 1
-        return self._found(sample, overflow) or self._begun(sample, overflow)
-
-    def _found(self, sample: MetricSample, labels: str) -> int | None:
-        found = self.connection.execute(
-            "UPDATE series SET reported = ? WHERE name = ? AND kind = ? AND labels = ? AND ended IS NULL RETURNING id",
-            (self.now, sample.name, sample.kind.value, labels),
-        ).fetchone()
-        return None if found is None else int(found[0])
-
-    def _begun(self, sample: MetricSample, labels: str) -> int:
-        overflow = labels == labels_text(overflow_labels(sample.labels))
-        (series,) = self.connection.execute(
-            "INSERT INTO series (name, kind, labels, overflow, created, reported) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET created = excluded.created, reported = excluded.reported, ended = NULL"
-            " RETURNING id",
-            (sample.name, sample.kind.value, labels, overflow, self.now, self.now),
-        ).fetchone()
-        if not overflow:
-            self._within[sample.name, sample.kind] += 1  # they were counted before
-        return int(series)
-
-    def _count(self, sample: MetricSample) -> int:
-        # Counted by SQL once: for each of 20,000 new series it held the write lock for 40 seconds.
-        known = self._within.get((sample.name, sample.kind))
-        if known is None:
-            (known,) = self.connection.execute(
-                "SELECT count(*) FROM series WHERE name = ? AND kind = ? AND ended IS NULL AND NOT overflow",
-                (sample.name, sample.kind.value),
-            ).fetchone()
-            self._within[sample.name, sample.kind] = known
-        return known
-
-    def _set(self, series: int, value: float) -> None:
-        # Both, whatever the aggregate: a newer definition may choose another one.
-        self._store(series, value)
-        self.connection.execute(
-            "INSERT INTO gauge VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            (series, self.worker, stored(value)),
-        )
-
-    def _add(self, series: int, sample: MetricSample, family: Family) -> None:
-        (old,) = self.connection.execute("SELECT value FROM total WHERE series = ?", (series,)).fetchone() or (0,)
-        total, increment, bounds = from_stored(old), sample.value, family.bounds
-        if isinstance(increment, HistogramValue):
-            if family.kind is not MetricKind.HISTOGRAM:  # hidden, so that no bounds are defined now
-                bounds = total.bounds if isinstance(total, HistogramValue) else increment.bounds
-            value = dataclasses.replace(increment, sum=exact_or_float(increment.sum)).under(bounds)
-            self._store(series, total.under(bounds) + value if isinstance(total, HistogramValue) else value)
-        else:
-            # Not added by SQL: there a sum of integers beyond 2**63 is rounded in silence.
-            self._store(series, add_increment(cast("float", total), exact_or_float(increment)))
-        for exemplar in sample.exemplars:
-            self._exemplify(series, bisect_left(bounds, exemplar.value), exemplar)
-
-    def _exemplify(self, series: int, bucket: int, exemplar: Exemplar) -> None:
-        moment = None if exemplar.timestamp is None else to_micros(exemplar.timestamp)
-        self.connection.execute(
-            "INSERT OR REPLACE INTO exemplar VALUES (?, ?, ?, ?, ?)",
-            (series, bucket, labels_text(exemplar.labels), stored(exemplar.value), moment),
-        )
-
-    def _store(self, series: int, value: float | HistogramValue) -> None:
-        self.connection.execute(
-            "INSERT INTO total VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (series, stored(value))
-        )
 
 
 def read(connection: sqlite3.Connection, now: int, names: Iterable[str]) -> list[Family]:
@@ -179,7 +55,7 @@ def delete_series(
     ids = [
         (series,)
         for series, name, labels in connection.execute(
-            "SELECT id, name, labels FROM series WHERE ended IS NULL AND reported < ?",
+            "SELECT id, name, labels FROM series JOIN total ON series = id WHERE ended IS NULL AND reported < ?",
             (2**63 - 1 if idle_since is None else to_micros(idle_since),),
         )
         if all(matcher.accepts(name, json.loads(labels)) for matcher in matchers)
@@ -194,8 +70,8 @@ def sweep(connection: sqlite3.Connection, now: int) -> None:
     A gauge that a known worker stands for is not idle: it is reported when it changes.
     """
     ids = connection.execute(
-        "SELECT series.id FROM series JOIN family USING (name) WHERE ended IS NULL AND ("
-        " reported < ? AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id AND worker <> '')"
+        "SELECT series.id FROM series JOIN family USING (name) LEFT JOIN total ON series = id WHERE ended IS NULL AND ("
+        " coalesce(reported, 0) < ? AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id AND worker <> '')"
         " OR aggregate <> 'last' AND series.kind IN ('gauge', 'info')"
         " AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id))",
         (now - _SERIES_MAX_AGE,),
