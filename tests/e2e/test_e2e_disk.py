@@ -132,6 +132,28 @@ def test_on_a_full_disk_retention_makes_room_for_new_entries(disk: Path, wait: W
     assert (before, during, numbers) == (True, True, list(range(6_000, 6_500)))
 
 
+def test_at_its_cap_the_file_takes_every_flush_while_others_fill_the_disk(disk: Path) -> None:
+    with Application(disk / "obs.db", options="?max_bytes=4194304", settings={"flush_interval": 60}) as app:
+        flushes = [flushed(app) for _ in range(150)]
+        before = app("count")["totals"]["observabilipy_log_entries_evicted_total INFO"]
+        with full(disk):
+            flushes += [flushed(app) for _ in range(1_000)]
+            after = app("count")["totals"]["observabilipy_log_entries_evicted_total INFO"]
+        numbers = app("read")["numbers"]["INFO"]
+    with closing(sqlite3.connect(disk / "obs.db")) as database:
+        (sound,) = database.execute("PRAGMA quick_check").fetchone()
+
+    assert (flushes.count(False), len(flushes), numbers[-1], sound) == (0, 1_150, 22_999, "ok")
+    assert numbers == list(range(numbers[0], 23_000))
+    assert (before > 0, after > before, said(app.printed, "the storage has reached max_bytes")) == (True, True, 1)
+
+
+def flushed(app: Application) -> bool:
+    """Whether twenty entries of 5,000 bytes that cannot be compressed were stored at once."""
+    app("noise", 20, 5_000)
+    return bool(app("flush"))
+
+
 def test_a_file_system_that_is_read_only(disk: Path, resumed: Callable[[Application, range], object]) -> None:
     with Application(disk / "obs.db") as app:
         app("log", 1)

@@ -13,6 +13,7 @@ from observabilipy.errors import ConfigurationError, StorageUnavailable
 from observabilipy.models import LogEntry, LogQuery, counter
 from observabilipy.ports import Batch, Worker
 from observabilipy_sqlite import SQLiteStorage
+from observabilipy_sqlite.room import Room
 
 _WORKER = Worker("worker-a")
 _NOON = 1_800_000_000.0
@@ -224,14 +225,16 @@ async def test_an_old_sqlite_is_named(storage: SQLiteStorage, monkeypatch: pytes
         _commit(storage, 1)
 
 
-async def test_a_full_disk_is_told_and_writing_resumes(storage: SQLiteStorage) -> None:
+async def test_a_full_disk_is_told_and_writing_resumes(
+    storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _commit(storage, 1)
-    pages = _limit_pages(storage, 1)  # SQLite takes the number of pages there are as the least
+    monkeypatch.setattr("observabilipy_sqlite.database.room_at", lambda path: Room(0, 2**30))
     large = LogEntry(_NOON, "INFO", "x" * 1_000_000)
     with pytest.raises(StorageUnavailable, match=r"full.*: the disk is full, free some space"):
         storage.commit(Batch(_WORKER, 2, (large,), (counter("a_total"),)))
     meanwhile = await _messages(storage)
-    _limit_pages(storage, pages + 10_000)
+    monkeypatch.undo()
     _commit(storage, 2)
     totals = [series.value async for family in storage.totals() for series in family.series]
 
@@ -300,10 +303,3 @@ def test_settings_of_a_connection(storage: SQLiteStorage) -> None:
         return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
     assert storage._database.read(settings) == ["wal", 1, 0, 0, 2, 0x6F627379, 3]
-
-
-def _limit_pages(storage: SQLiteStorage, pages: int) -> int:
-    def limit(connection: sqlite3.Connection) -> int:
-        return int(connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()[0])
-
-    return storage._database.read(limit)

@@ -31,6 +31,7 @@ __all__ = [
     "delete_before",
     "frame_of",
     "frames",
+    "give_up_oldest",
     "histories",
     "matching_series",
     "store",
@@ -151,6 +152,14 @@ def delete_before(connection: sqlite3.Connection, timestamp: float) -> int:
         "DELETE FROM history WHERE timestamp < ? RETURNING points", (to_micros(timestamp),)
     ).fetchall()
     return sum(points for (points,) in gone)
+
+
+def give_up_oldest(connection: sqlite3.Connection) -> int:
+    """Delete the oldest frame. Gives how many points went; 0 when there is none."""
+    oldest = connection.execute(
+        "DELETE FROM history WHERE timestamp = (SELECT min(timestamp) FROM history) RETURNING points"
+    ).fetchall()
+    return sum(max(1, points) for (points,) in oldest)
 
 
 def sweep(connection: sqlite3.Connection) -> None:
