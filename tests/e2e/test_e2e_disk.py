@@ -326,6 +326,32 @@ def test_garbage_that_may_be_somebody_elses_is_left_until_somebody_moves_it_away
     assert (during, left, work, failed_once(app)) == ([False] * 3, garbage, 500, True)
 
 
+def test_a_file_of_a_newer_major_version_is_left_alone_and_what_is_recorded_waits_in_memory(
+    path: Path, wait: Wait
+) -> None:
+    path.parent.mkdir()
+    with Application(path) as app:
+        app("log", 100)
+    set_version(path, 5_001)
+    with Application(path) as app:
+        app("log", 500)
+        during = app("flush"), app("status", "/metrics"), app("status", "/logs")
+        set_version(path, 4_000)
+        wait(lambda: bool(app("flush")), "writing goes on")
+        found = app("read")
+        after = app("status", "/metrics"), app("status", "/logs")
+
+    assert (during, after, found["totals"]["work_total"]) == ((False, 503, 503), (200, 200), 600)
+    assert found["numbers"]["INFO"] == [*range(100), *range(500)]
+    assert said(app.printed, "writing to the storage failed: StorageUnavailable: cannot use") == 1
+    assert "its format is version 5.1, this observabilipy-sqlite reads and writes 4.x: install a newer" in app.printed
+
+
+def set_version(path: Path, version: int) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+
+
 def test_a_write_ahead_log_that_is_garbage(path: Path, resumed: Callable[[Application, range], object]) -> None:
     path.parent.mkdir()
     with Application(path) as app:

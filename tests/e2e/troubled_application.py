@@ -127,6 +127,11 @@ def page(query: str) -> dict[str, Any]:
     }
 
 
+def status(path: str) -> int:
+    """What an endpoint answers with."""
+    return obs.endpoints.handle_sync(Request("GET", path, b"")).status
+
+
 ORDERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "flush": obs.flush,
@@ -136,6 +141,7 @@ ORDERS: dict[str, Callable[..., Any]] = {
     "overload": overload,
     "page": page,
     "read": read,
+    "status": status,
 }
 
 if __name__ == "__main__":

@@ -306,7 +306,6 @@ class Database:
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
-        schema.check_library()
         connection = self._connect()
         try:
             schema.prepare(connection, self._synchronous)

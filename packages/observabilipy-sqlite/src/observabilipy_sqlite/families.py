@@ -24,7 +24,8 @@ def register(connection: sqlite3.Connection, families: Sequence[Family]) -> list
         if (known := definition(connection, family.name)) is not None and known.kind is not family.kind
     ]
     connection.executemany(
-        "INSERT INTO family VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET help = excluded.help,"
+        "INSERT INTO family (name, kind, help, unit, aggregate, bounds, series_limit) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET help = excluded.help,"
         " unit = excluded.unit, aggregate = excluded.aggregate, series_limit = excluded.series_limit,"
         " bounds = iif(excluded.bounds = '[]' AND excluded.kind = kind, bounds, excluded.bounds), kind = excluded.kind",
         [

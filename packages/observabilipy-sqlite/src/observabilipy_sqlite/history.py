@@ -87,7 +87,10 @@ def frame_of(connection: sqlite3.Connection, now: int) -> tuple[int, bytes]:
 
 def store(connection: sqlite3.Connection, timestamp: float, points: int, frame: bytes) -> None:
     """Append a frame under this time (unix seconds)."""
-    connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (to_micros(timestamp), points, frame))
+    connection.execute(
+        "INSERT OR REPLACE INTO history (timestamp, points, frame) VALUES (?, ?, ?)",
+        (to_micros(timestamp), points, frame),
+    )
 
 
 def _compressed(values: dict[str, object]) -> bytes:

@@ -28,9 +28,14 @@ __all__ = [
 Prepared: TypeAlias = Sequence[tuple[Segment, list[Share]]]
 """Segments as they will be written, but for their positions."""
 
-_SEGMENT = "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_BODY = "INSERT INTO body VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_SHARE = "INSERT INTO share VALUES (?, ?, ?, ?, ?, ?)"
+_SEGMENT = (
+    "INSERT INTO segment (first, places, entries, bytes, oldest, newest, levels, codec) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_BODY = (
+    "INSERT INTO body (first, names, checksum, filter, timestamps, codes, messages, attributes)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SHARE = "INSERT INTO share (first, level, entries, bytes, oldest, newest) VALUES (?, ?, ?, ?, ?, ?)"
 _NUMBERS = whole_numbers("entries", "bytes", "oldest", "newest")
 _SUMS = whole_numbers("sum(entries)", "sum(bytes)", "min(oldest)", "max(newest)")
 _VERSION = whole_numbers("places", "entries", "codec")  # which rewriting of a segment it is

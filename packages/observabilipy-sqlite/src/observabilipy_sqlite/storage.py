@@ -32,7 +32,7 @@ from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.pages import Span
-from observabilipy_sqlite.schema import Synchronous
+from observabilipy_sqlite.schema import Synchronous, check_library
 from observabilipy_sqlite.sealing import seal
 from observabilipy_sqlite.snapshot import Snapshots
 
@@ -85,6 +85,7 @@ class SQLiteStorage:
                 f"max_bytes, the size of the file, must be at least {LEAST_MAX_BYTES} (4 MiB), got {max_bytes}:"
                 " to limit the log alone set log_retention"
             )
+        check_library()
         file = _checked(path)
         self._clock = clock
         # Two connections: the runtime's commits must not wait behind a reader's page.

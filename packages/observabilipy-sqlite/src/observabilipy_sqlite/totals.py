@@ -118,7 +118,8 @@ class Writer:
         # Both, whatever the aggregate: a newer definition may choose another one.
         self._store(series, value)
         self.connection.execute(
-            "INSERT INTO gauge VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            "INSERT INTO gauge (series, worker, value) VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET value = excluded.value",
             (series, self.worker, stored(value)),
         )
 
@@ -139,13 +140,14 @@ class Writer:
     def _exemplify(self, series: int, bucket: int, exemplar: Exemplar) -> None:
         moment = None if exemplar.timestamp is None else to_micros(exemplar.timestamp)
         self.connection.execute(
-            "INSERT OR REPLACE INTO exemplar VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO exemplar (series, bucket, labels, value, timestamp) VALUES (?, ?, ?, ?, ?)",
             (series, bucket, labels_text(exemplar.labels), stored(exemplar.value), moment),
         )
 
     def _store(self, series: int, value: float | HistogramValue) -> None:
         self.connection.execute(
-            "INSERT INTO total VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (series, stored(value))
+            "INSERT INTO total (series, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (series, stored(value)),
         )
 
 
