@@ -18,13 +18,13 @@ def test_three_slashes_are_relative_and_four_absolute(tmp_path: Path, monkeypatc
 
 
 def test_options_reach_the_storage(tmp_path: Path) -> None:
-    storage = open_sqlite(f"sqlite:///{tmp_path}/obs.db?synchronous=full&max_bytes=5000")
+    storage = open_sqlite(f"sqlite:///{tmp_path}/obs.db?synchronous=full&max_bytes=50000000")
 
     storage.maintain()
     (synchronous,) = storage._database.read(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
     storage.close()
 
-    assert (synchronous, storage.default_log_retention) == (2, RetentionPolicy(max_age=604_800, max_bytes=5000))
+    assert (synchronous, storage.default_log_retention) == (2, RetentionPolicy(max_age=604_800))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_options_reach_the_storage(tmp_path: Path) -> None:
         ("sqlite:///a.db?synchronous=", "synchronous must be 'normal' or 'full', got ''"),
         ("sqlite:///a.db?synchronous=full&synchronous=full", "an option is given twice"),
         ("sqlite:///a.db?max_bytes=1GB", "max_bytes must be a whole number of bytes, 1 or more, got '1GB'"),
-        ("sqlite:///a.db?max_bytes=0", "retention max_bytes must be positive, got 0"),
+        ("sqlite:///a.db?max_bytes=0", "must be at least 4194304 (4 MiB), got 0"),
         ("sqlite:///a.db#x", "a storage URL has no fragment"),
         ("sqlite:///a%00.db", "path must name a file"),
     ],

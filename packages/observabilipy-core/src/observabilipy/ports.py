@@ -223,7 +223,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class CommitReport:
-    """What a commit could not take as it was, for the counters.
+    """What a commit could not take as it was, and what the store gave up for it, for the counters.
 
     ``overflowed`` and ``refused`` tell per family how many samples went to the overflow series, and how many gauges
     were refused for the series limit; ``hidden`` how many were of another kind than their family, and definitions that
@@ -231,12 +231,17 @@ class CommitReport:
 
     ``generation`` is the store's: when it changes, the store is another one (its file was deleted, say), which knows
     neither the definitions nor the gauges that this worker reported before.
+
+    ``evicted`` tells per level how many entries, and ``evicted_points`` how many points of the history, this process
+    deleted since its last commit because the store reached the size that it may have.
     """
 
     overflowed: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, int] = field(default_factory=dict)
     generation: str = field(default="", compare=False)
+    evicted: dict[str, int] = field(default_factory=dict)
+    evicted_points: int = 0
 
 
 @runtime_checkable

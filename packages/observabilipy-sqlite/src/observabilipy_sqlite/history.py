@@ -31,6 +31,7 @@ __all__ = [
     "delete_before",
     "frame_of",
     "frames",
+    "give_up_oldest",
     "histories",
     "matching_series",
     "store",
@@ -86,7 +87,10 @@ def frame_of(connection: sqlite3.Connection, now: int) -> tuple[int, bytes]:
 
 def store(connection: sqlite3.Connection, timestamp: float, points: int, frame: bytes) -> None:
     """Append a frame under this time (unix seconds)."""
-    connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (to_micros(timestamp), points, frame))
+    connection.execute(
+        "INSERT OR REPLACE INTO history (timestamp, points, frame) VALUES (?, ?, ?)",
+        (to_micros(timestamp), points, frame),
+    )
 
 
 def _compressed(values: dict[str, object]) -> bytes:
@@ -151,6 +155,14 @@ def delete_before(connection: sqlite3.Connection, timestamp: float) -> int:
         "DELETE FROM history WHERE timestamp < ? RETURNING points", (to_micros(timestamp),)
     ).fetchall()
     return sum(points for (points,) in gone)
+
+
+def give_up_oldest(connection: sqlite3.Connection) -> int:
+    """Delete the oldest frame. Gives how many points went; 0 when there is none."""
+    oldest = connection.execute(
+        "DELETE FROM history WHERE timestamp = (SELECT min(timestamp) FROM history) RETURNING points"
+    ).fetchall()
+    return sum(max(1, points) for (points,) in oldest)
 
 
 def sweep(connection: sqlite3.Connection) -> None:

@@ -27,11 +27,12 @@ from observabilipy.models import (
 )
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
 from observabilipy_sqlite import families, history, logs, reading, totals, workers
+from observabilipy_sqlite.cap import LEAST_MAX_BYTES
 from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Connection, Database
 from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.pages import Span
-from observabilipy_sqlite.schema import Synchronous
+from observabilipy_sqlite.schema import Synchronous, check_library
 from observabilipy_sqlite.sealing import seal
 from observabilipy_sqlite.snapshot import Snapshots
 from observabilipy_sqlite.writer import Writer
@@ -41,7 +42,7 @@ __all__ = ["DEFAULT_MAX_BYTES", "SQLiteStorage"]
 T = TypeVar("T")
 
 DEFAULT_MAX_BYTES = 1024**3
-"""Bytes of log that are kept unless a retention policy says otherwise: 1 GiB."""
+"""How large the file may become: 1 GiB."""
 
 _DAY = 86_400.0
 _GAP_SECONDS = 0.005  # between two steps of deleting: without it, others waited for the lock until all was deleted
@@ -57,7 +58,11 @@ class SQLiteStorage:
 
     Args:
         path: where the file is or shall be; relative to the working directory of this moment.
-        max_bytes: bytes of log entries that are kept by default, together with seven days.
+        max_bytes: how large the file may become, at least 4 MiB. Before it becomes larger, the oldest entries of the
+            log go, then the oldest of the history, whatever their retention, counted in
+            ``observabilipy_log_entries_evicted_total``. A file that is larger already neither grows nor shrinks:
+            deleting makes free pages, which are used again. Beside it lie the WAL (8 MiB and a batch, as long as no
+            reader from outside holds a transaction open) and the ballast (16 MiB at most).
         synchronous: "normal" (a power failure may take the commits of the last moments, kill -9 takes none) or "full"
             (each commit waits for the disk).
         clock: gives unix seconds; for tests.
@@ -76,12 +81,17 @@ class SQLiteStorage:
     ) -> None:
         if synchronous not in get_args(Synchronous):
             raise ConfigurationError(f"synchronous must be 'normal' or 'full', got {synchronous!r}")
+        if max_bytes < LEAST_MAX_BYTES:
+            raise ConfigurationError(
+                f"max_bytes, the size of the file, must be at least {LEAST_MAX_BYTES} (4 MiB), got {max_bytes}:"
+                " to limit the log alone set log_retention"
+            )
+        check_library()
         file = _checked(path)
-        self._log_retention = RetentionPolicy(max_age=7 * _DAY, max_bytes=max_bytes)
         self._clock = clock
         # Two connections: the runtime's commits must not wait behind a reader's page.
-        self._database = Database(file, synchronous)
-        self._async_database = Database(file, synchronous)
+        self._database = Database(file, synchronous, max_bytes)
+        self._async_database = Database(file, synchronous, max_bytes)
         self._courier = Courier(self._async_database)
         self._deletion = Deletion(self._async_database)
         self._snapshots = Snapshots()  # used by the courier's thread
@@ -102,8 +112,8 @@ class SQLiteStorage:
 
     @property
     def default_log_retention(self) -> RetentionPolicy:
-        """Seven days, and ``max_bytes``."""
-        return self._log_retention
+        """Seven days, as far as they fit into ``max_bytes``."""
+        return RetentionPolicy(max_age=7 * _DAY)
 
     @property
     def default_history_retention(self) -> RetentionPolicy:
@@ -232,7 +242,14 @@ class SQLiteStorage:
 
         report, learn = self._database.write(store)
         learn()
-        return report
+        gone = self._database.evicted(), self._async_database.evicted()
+        if not any(gone):
+            return report
+        return dataclasses.replace(
+            report,
+            evicted=dict(gone[0].entries + gone[1].entries),
+            evicted_points=gone[0].points + gone[1].points,
+        )
 
     def heartbeat(self, worker: Worker) -> bool:
         """Say that the worker lives; False when it had expired and must report its gauges again."""
@@ -273,6 +290,7 @@ class SQLiteStorage:
 
         self._database.write(sweep)
         seal(self._database)
+        self._database.keep_reserve()
         self._database.checkpoint()
 
     def forget(self) -> None:
