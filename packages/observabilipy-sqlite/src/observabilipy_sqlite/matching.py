@@ -61,6 +61,15 @@ class Matching:
         """Whether level decides, so that of a segment a few entries may be wanted."""
         return self._levels is not None
 
+    @property
+    def has_text(self) -> bool:
+        """Whether a text is looked for in the messages."""
+        return bool(self._text)
+
+    def has_text_in(self, messages: bytes) -> bool:
+        """Whether the text is in messages, which are escaped."""
+        return self._text in messages.lower()
+
     def segments(self) -> Condition:
         """What a segment must fulfil to have anything that is wanted."""
         conditions, parameters = ["levels & ?"], [self._bits]

@@ -30,11 +30,11 @@ T = TypeVar("T")
 Volume: TypeAlias = tuple[tuple[int, str], int]
 """The number of a step of time, a level, and how many entries they have."""
 
-# Text that one trip looks at. Unpacked and put into lines it holds up other threads for about a millisecond; what is
-# only searched for a text takes a twentieth of that, and what is sifted by level a half.
+# Text that one trip reads. Unpacked and put into lines it holds up other threads for about a millisecond; where level,
+# text or attributes decide, a part of it is.
 _BYTES = 262_144
 _SIFTED_BYTES = 1_048_576
-_SEARCHED_BYTES = 4_194_304
+_FOUND_BYTES = 524_288
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _rows(database: Database, query: LogQuery, todo: Span | None, left: int) -> 
     """The next rows, at most ``left``, with their generation and what is left."""
     matching = Matching(query)
     down = query.order == "desc"
-    most = _SEARCHED_BYTES if matching.looks_inside else _SIFTED_BYTES if matching.sifts else _BYTES
+    most = _FOUND_BYTES if matching.looks_inside else _SIFTED_BYTES if matching.sifts else _BYTES
 
     def look(connection: sqlite3.Connection) -> tuple[Span, list[Segment], Span]:
         where = pages.begin(connection, query) if todo is None else pages.go_on(connection, todo)
