@@ -21,6 +21,7 @@ from observabilipy.models import (
     LogEntry,
     LogFacts,
     LogQuery,
+    LogVolume,
     Matcher,
     MetricQuery,
     MetricSample,
@@ -38,6 +39,7 @@ __all__ = [
     "RingPort",
     "RuntimeStoragePort",
     "SizePort",
+    "VolumePort",
     "Worker",
 ]
 
@@ -160,6 +162,22 @@ class NdjsonPort(Protocol):
 
         No page is empty, but how full one is, is the store's affair: it ends at the latest with the line that reaches
         64 KiB, so that any log streams in constant memory. A read may be closed early.
+        """
+        ...
+
+
+@runtime_checkable
+class VolumePort(Protocol):
+    """Optional: a log storage that counts entries by time and level more cheaply than by reading each of them."""
+
+    def read_volume(self, query: LogQuery, step: float) -> AsyncIterator[LogVolume]:
+        """What ``read_logs`` gives, counted by level in steps of so many seconds; a plain ``def``.
+
+        Oldest step first, only those that have an entry, aligned to 1970. What is deleted or written meanwhile may be
+        counted or not; each entry that was there from beginning to end is counted once.
+
+        Raises:
+            InvalidValue: the step is no finite number of a microsecond or more; before anything is read.
         """
         ...
 

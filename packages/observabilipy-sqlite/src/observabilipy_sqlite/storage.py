@@ -6,6 +6,7 @@ import os
 import sqlite3
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from observabilipy.models import (
     LogEntry,
     LogFacts,
     LogQuery,
+    LogVolume,
     Matcher,
     MetricQuery,
     MetricSample,
@@ -25,7 +27,9 @@ from observabilipy.models import (
     SeriesHistory,
     to_micros,
 )
+from observabilipy.models.volume import step_micros, volumes_of
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
+from observabilipy.storage.volume import counted
 from observabilipy_sqlite import families, history, logs, reading, totals, workers
 from observabilipy_sqlite.cap import LEAST_MAX_BYTES
 from observabilipy_sqlite.courier import Courier
@@ -148,6 +152,12 @@ class SQLiteStorage:
             number += part.entries
             todo = part.rest
         return min(number, most)
+
+    def read_volume(self, query: LogQuery, step: float) -> AsyncIterator[LogVolume]:
+        """How many entries of each level there are in each step of so many seconds, mostly without unpacking any."""
+        if query.limit is not None:  # which entries are the first ones tells none but reading
+            return counted(self, query, step_micros(step))
+        return self._volume(query, step_micros(step))
 
     async def log_facts(self) -> LogFacts:
         """Per level count, oldest, newest and bytes; the generation and where the log begins and ends."""
@@ -324,6 +334,16 @@ class SQLiteStorage:
             todo = part.rest
             for item in part.items:
                 yield item
+
+    async def _volume(self, query: LogQuery, step: int) -> AsyncIterator[LogVolume]:
+        counts: Counter[tuple[int, str]] = Counter()
+        todo: Span | None = None
+        while todo is None or not todo.is_empty:
+            part = await self._courier.carry(partial(reading.volume, self._async_database, query, todo, step))
+            counts.update(dict(part.items))
+            todo = part.rest
+        for volume in volumes_of(counts, step):
+            yield volume
 
     # Runs on the courier's thread.
 
