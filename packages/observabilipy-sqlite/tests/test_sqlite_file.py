@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from observabilipy import Observability
-from observabilipy.errors import ConfigurationError, StorageUnavailable
+from observabilipy.errors import ConfigurationError, StorageRefused, StorageUnavailable
 from observabilipy.models import LogEntry, LogQuery, counter
 from observabilipy.ports import Batch, Worker
 from observabilipy_sqlite import SQLiteStorage
@@ -195,13 +195,13 @@ async def test_a_broken_file_that_was_moved_away_is_replaced(storage: SQLiteStor
     assert await _messages(storage) == ["batch 1"]
 
 
-def test_a_database_of_another_program_is_refused_and_left_alone(storage: SQLiteStorage) -> None:
+async def test_a_database_of_another_program_is_refused_and_left_alone(storage: SQLiteStorage) -> None:
     with sqlite3.connect(storage.path) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
     content = storage.path.read_bytes()
-    with pytest.raises(StorageUnavailable, match="a database of another program: choose another path"):
-        _commit(storage, 1)
+    with pytest.raises(StorageRefused, match="a database of another program: choose another path"):
+        await storage.log_facts()
 
     assert storage.path.read_bytes() == content
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from observabilipy.errors import StorageUnavailable
+from observabilipy.errors import StorageRefused, StorageUnavailable
 from observabilipy.models import LogEntry, LogQuery, counter
 from observabilipy.ports import Batch, Worker
 from observabilipy_sqlite import SQLiteStorage, schema
@@ -155,12 +155,14 @@ def test_an_upgrade_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeyp
         (5_017, "its format is version 5.17, this observabilipy-sqlite reads and writes 4.x: install a newer"),
     ],
 )
-def test_another_major_is_refused_by_name(tmp_path: Path, version: int, message: str) -> None:
+async def test_another_major_is_refused_by_name(tmp_path: Path, version: int, message: str) -> None:
     path = tmp_path / "obs.db"
     commit(path)
     set_version(path, version)
-    with pytest.raises(StorageUnavailable, match=re.escape(message)):
-        commit(path, 2)
+    reader = SQLiteStorage(path)
+    with pytest.raises(StorageRefused, match=re.escape(message)):
+        await reader.log_facts()
+    await reader.aclose()
 
     assert look(path, "SELECT count(*) FROM segment") == [(1,)]
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from observabilipy import process
-from observabilipy.errors import ObservabilityError, StorageUnavailable
+from observabilipy.errors import ObservabilityError, StorageRefused, StorageUnavailable
 from observabilipy_sqlite import schema
 from observabilipy_sqlite.aside import set_aside
 from observabilipy_sqlite.cap import Evicted, bound, evict, missing_pages
@@ -317,9 +317,9 @@ class Database:
         connection = self._connect()
         try:
             schema.prepare(connection, self._synchronous)
-        except StorageUnavailable as error:
+        except StorageRefused as error:
             connection.close()
-            raise StorageUnavailable(f"cannot use {self.path}: {error}") from None
+            raise StorageRefused(f"cannot use {self.path}: {error}") from None
         except BaseException:
             connection.close()
             raise

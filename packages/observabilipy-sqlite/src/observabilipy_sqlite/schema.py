@@ -5,7 +5,7 @@ import sqlite3
 import time
 from typing import Literal, TypeAlias
 
-from observabilipy.errors import ConfigurationError, StorageUnavailable
+from observabilipy.errors import ConfigurationError, StorageRefused
 
 __all__ = ["BUSY_SECONDS", "Synchronous", "check_library", "is_ours", "prepare"]
 
@@ -184,7 +184,7 @@ def prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
     """Settle a new connection: its settings, and the tables when the file is new.
 
     Raises:
-        StorageUnavailable: the database belongs to another program or a newer version of this one.
+        StorageRefused: the database belongs to another program or a newer version of this one.
         sqlite3.Error: as it comes.
     """
     version = _version(connection)
@@ -227,15 +227,15 @@ def _version(connection: sqlite3.Connection) -> int | None:
     if (application, version, tables) == (0, 0, 0):
         return None
     if application != _APPLICATION_ID:
-        raise StorageUnavailable("it is a database of another program: choose another path")
+        raise StorageRefused("it is a database of another program: choose another path")
     major, minor = divmod(int(version), _THOUSAND)
     if major == _MAJOR:
         return int(version)
     if major == 0:
-        raise StorageUnavailable(
+        raise StorageRefused(
             f"its format is version {version}, of a development version that was never released: move the file away"
         )
-    raise StorageUnavailable(
+    raise StorageRefused(
         f"its format is version {major}.{minor}, this observabilipy-sqlite reads and writes {_MAJOR}.x:"
         f" install {'a newer' if major > _MAJOR else 'an older'} observabilipy-sqlite, or choose another path"
     )

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, get_args
 
-from observabilipy.errors import ConfigurationError
+from observabilipy.errors import ConfigurationError, StorageRefused
 from observabilipy.models import (
     Clock,
     Family,
@@ -35,11 +35,16 @@ from observabilipy_sqlite.cap import LEAST_MAX_BYTES
 from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Connection, Database
 from observabilipy_sqlite.deletion import Deletion
+from observabilipy_sqlite.file import checked_path
 from observabilipy_sqlite.pages import Span
 from observabilipy_sqlite.schema import Synchronous, check_library
 from observabilipy_sqlite.sealing import seal
+from observabilipy_sqlite.shelter import sheltered, take_shelter
 from observabilipy_sqlite.snapshot import Snapshots
 from observabilipy_sqlite.writer import Writer
+
+if TYPE_CHECKING:
+    from observabilipy.storage.memory import MemoryStorage
 
 __all__ = ["DEFAULT_MAX_BYTES", "SQLiteStorage"]
 
@@ -91,7 +96,7 @@ class SQLiteStorage:
                 " to limit the log alone set log_retention"
             )
         check_library()
-        file = _checked(path)
+        file = checked_path(path)
         self._clock = clock
         # Two connections: the runtime's commits must not wait behind a reader's page.
         self._database = Database(file, synchronous, max_bytes)
@@ -99,6 +104,7 @@ class SQLiteStorage:
         self._courier = Courier(self._async_database)
         self._deletion = Deletion(self._async_database)
         self._snapshots = Snapshots()  # used by the courier's thread
+        self.shelter: MemoryStorage | None = None  # instead of a file that is refused
 
     @property
     def path(self) -> Path:
@@ -126,20 +132,24 @@ class SQLiteStorage:
 
     # Logs
 
+    @sheltered
     async def write_logs(self, entries: Iterable[LogEntry]) -> None:
         """Store all of the entries, in their order, or none of them."""
         new = logs.prepared(entries)
         if new:
             await self._write(partial(logs.append, new=new))
 
+    @sheltered
     def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
         """Entries in commit order; every few segments are a transaction of their own."""
         return self._parts(reading.entries, query)
 
+    @sheltered
     def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
         """The same entries as lines of NDJSON."""
         return self._parts(reading.ndjson, query)
 
+    @sheltered
     async def count_logs(self, query: LogQuery) -> int:
         """How many entries ``read_logs`` would give."""
         if query.plain and (query.after, query.before, query.limit) == (None, None, None):
@@ -155,14 +165,17 @@ class SQLiteStorage:
 
     def read_volume(self, query: LogQuery, step: float) -> AsyncIterator[LogVolume]:
         """How many entries of each level there are in each step of so many seconds, mostly without unpacking any."""
-        if query.limit is not None:  # which entries are the first ones tells none but reading
+        # Which entries are the first ones tells none but reading.
+        if query.limit is not None or self.shelter is not None:
             return counted(self, query, step_micros(step))
         return self._volume(query, step_micros(step))
 
+    @sheltered
     async def log_facts(self) -> LogFacts:
         """Per level count, oldest, newest and bytes; the generation and where the log begins and ends."""
         return await self._read(logs.facts)
 
+    @sheltered
     async def delete_logs_before(self, timestamp: float, level: str | None = None) -> int:
         """Delete entries older than unix seconds, in steps that hold no writer back."""
         gone, goes_on = 0, True
@@ -172,6 +185,7 @@ class SQLiteStorage:
             await asyncio.sleep(_GAP_SECONDS if step else 0)
         return gone
 
+    @sheltered
     async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
         """Delete the entries committed first, in steps that hold no writer back."""
         gone, goes_on = 0, True
@@ -183,17 +197,20 @@ class SQLiteStorage:
 
     # Metrics
 
+    @sheltered
     async def register(self, families_: Iterable[Family]) -> None:
         """Define families; the newest definition of a name counts."""
         given = list(families_)
         await self._write(lambda connection: families.register(connection, given))
 
+    @sheltered
     async def write_samples(self, samples: Iterable[MetricSample]) -> None:
         """Add increments to the totals and set gauges, all of them or none."""
         given = list(samples)
         if given:
             await self._write(lambda connection: Writer(connection, self._now()).add(given))
 
+    @sheltered
     async def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
         """Families that have series, in the order of their names, from one snapshot."""
         if names is None:
@@ -203,6 +220,7 @@ class SQLiteStorage:
         for family in await self._read(read):
             yield family
 
+    @sheltered
     async def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
         """The sampled totals of each series that matches; each page of frames is a transaction of its own."""
         known = await self._read(partial(history.matching_series, query=query))
@@ -215,14 +233,17 @@ class SQLiteStorage:
         for series in history.histories(known, points):
             yield series
 
+    @sheltered
     async def count_samples(self) -> int:
         """How many points the history holds, over all series."""
         return await self._read(history.count)
 
+    @sheltered
     async def delete_history_before(self, timestamp: float) -> int:
         """Delete points older than unix seconds; totals stay."""
         return await self._write(partial(history.delete_before, timestamp=timestamp))
 
+    @sheltered
     async def delete_series(self, matchers: Sequence[Matcher], idle_since: float | None = None) -> int:
         """Delete series that match all of the matchers; they may begin anew at 0."""
         return await self._write(
@@ -237,7 +258,22 @@ class SQLiteStorage:
     # What the runtime calls, blocking, on a connection of its own
 
     def commit(self, batch: Batch) -> CommitReport:
-        """Store the whole batch in one transaction, or nothing; nothing, too, when it is there already."""
+        """Store the whole batch in one transaction, or nothing; nothing, too, when it is there already.
+
+        From the first file on that this program must leave alone, this process keeps its records in memory.
+        """
+        if self.shelter is None:
+            try:
+                return self._commit(batch)
+            except StorageRefused as error:
+                if batch.worker.lifetime == 0:
+                    raise  # what a killed process left in its ring is safe there
+                self.shelter = take_shelter(self.path, error)
+        elif batch.worker.lifetime == 0:
+            raise StorageRefused(f"{self.path} is refused, and a ring is safer than this process's memory")
+        return self.shelter.commit(batch)
+
+    def _commit(self, batch: Batch) -> CommitReport:
         new = logs.prepared(batch.entries)
 
         def store(connection: Connection) -> tuple[CommitReport, Callable[[], None]]:
@@ -261,6 +297,7 @@ class SQLiteStorage:
             evicted_points=gone[0].points + gone[1].points,
         )
 
+    @sheltered
     def heartbeat(self, worker: Worker) -> bool:
         """Say that the worker lives; False when it had expired and must report its gauges again."""
 
@@ -270,14 +307,17 @@ class SQLiteStorage:
 
         return self._database.write(beat)
 
+    @sheltered
     def end_worker(self, worker: Worker) -> None:
         """The worker ended in good order: its gauges count no more."""
         self._database.write(lambda connection: workers.end(connection, worker, self._now()))
 
+    @sheltered
     def acquire_lease(self, worker: Worker, lifetime: float) -> bool:
         """Take or renew the maintenance lease, for ``lifetime`` seconds."""
         return self._database.write(lambda connection: workers.acquire_lease(connection, worker, lifetime, self._now()))
 
+    @sheltered
     def sample_history(self, timestamp: float) -> None:
         """Append all totals, as they are, to the history under this time (unix seconds)."""
         generation, points, frame = self._database.read(
@@ -290,6 +330,7 @@ class SQLiteStorage:
 
         self._database.write(store)
 
+    @sheltered
     def maintain(self) -> None:
         """Sweep out what expired workers left and series that were idle for 30 days, seal segments, and checkpoint."""
 
@@ -305,6 +346,8 @@ class SQLiteStorage:
 
     def forget(self) -> None:
         """In a forked child: let go of inherited connections without closing them."""
+        if self.shelter is not None:
+            self.shelter.forget()
         self._courier.forget()
         self._database.forget()
         self._async_database.forget()
@@ -353,12 +396,3 @@ class SQLiteStorage:
         page = self._async_database.read(partial(history.frames, query=query, after=after))
         history.collect(page, known, points)
         return page[-1][0] if page else None
-
-
-def _checked(path: str | os.PathLike[str]) -> Path:
-    text = os.fspath(path)
-    if not isinstance(text, str) or not text or "\x00" in text:
-        raise ConfigurationError(f"path must name a file, got {path!r}")
-    if text.startswith(":memory:"):
-        raise ConfigurationError(f"SQLite storage is a file, got {text!r}: to keep nothing say memory://")
-    return Path(os.path.abspath(text))  # noqa: PTH100 - Path.resolve would touch the disk
