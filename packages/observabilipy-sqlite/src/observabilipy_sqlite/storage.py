@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar, get_args
@@ -26,14 +26,18 @@ from observabilipy.models import (
     to_micros,
 )
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
-from observabilipy_sqlite import families, history, logs, reading, totals, workers
+from observabilipy_sqlite import families, logs, reading, totals, workers
+from observabilipy_sqlite import history as history_
 from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.deletion import Deletion
+from observabilipy_sqlite.packing import Packer
 from observabilipy_sqlite.pages import Span
+from observabilipy_sqlite.sampling import sample
 from observabilipy_sqlite.schema import Synchronous
 from observabilipy_sqlite.sealing import seal
 from observabilipy_sqlite.snapshot import Snapshots
+from observabilipy_sqlite.tiers import DEFAULT_HISTORY, Tiers
 
 __all__ = ["DEFAULT_MAX_BYTES", "SQLiteStorage"]
 
@@ -57,6 +61,8 @@ class SQLiteStorage:
     Args:
         path: where the file is or shall be; relative to the working directory of this moment.
         max_bytes: bytes of log entries that are kept by default, together with seven days.
+        history: seconds between two points of a metric's history (0: as they were sampled), and for how many seconds
+            such points are kept. By default all for a day, one a minute for 30 days and one an hour for two years.
         synchronous: "normal" (a power failure may take the commits of the last moments, kill -9 takes none) or "full"
             (each commit waits for the disk).
         clock: gives unix seconds; for tests.
@@ -70,12 +76,14 @@ class SQLiteStorage:
         path: str | os.PathLike[str],
         *,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        history: Mapping[int, float] = DEFAULT_HISTORY,
         synchronous: Synchronous = "normal",
         clock: Clock = time.time,
     ) -> None:
         if synchronous not in get_args(Synchronous):
             raise ConfigurationError(f"synchronous must be 'normal' or 'full', got {synchronous!r}")
         file = _checked(path)
+        self._tiers = Tiers(history)
         self._log_retention = RetentionPolicy(max_age=7 * _DAY, max_bytes=max_bytes)
         self._clock = clock
         # Two connections: the runtime's commits must not wait behind a reader's page.
@@ -84,6 +92,7 @@ class SQLiteStorage:
         self._courier = Courier(self._async_database)
         self._deletion = Deletion(self._async_database)
         self._snapshots = Snapshots()  # used by the courier's thread
+        self._packer = Packer(self._database, self._tiers)  # used by whoever calls maintain
 
     @property
     def path(self) -> Path:
@@ -106,8 +115,8 @@ class SQLiteStorage:
 
     @property
     def default_history_retention(self) -> RetentionPolicy:
-        """One day."""
-        return RetentionPolicy(max_age=_DAY)
+        """The longest age of ``history``: two years. Each step's own age is seen to by ``maintain``."""
+        return RetentionPolicy(max_age=self._tiers.longest)
 
     # Logs
 
@@ -183,24 +192,27 @@ class SQLiteStorage:
             yield family
 
     async def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
-        """The sampled totals of each series that matches; each page of frames is a transaction of its own."""
-        known = await self._read(partial(history.matching_series, query=query))
-        points: history.Points = {}
-        after: int | None = None
-        while known:
-            after = await self._courier.carry(partial(self._frames, query, known, points, after))
-            if after is None:
-                break
-        for series in history.histories(known, points):
+        """The sampled totals of each series that matches; a few chunks or frames are a transaction of their own.
+
+        What is older than a step is kept comes with points that are further apart, and so does all that is kept
+        coarser, too, if the query's ``step`` allows it. A point of a counter or a histogram is then the last sample of
+        its step, that of a gauge the mean, with the lowest and the highest in ``ranges``. A series that ended and began
+        again within a step shows as a fall, without a mark.
+        """
+        pages = history_.Reading(self._async_database, query).pages()
+        found = None
+        while found is None:
+            found = await self._courier.carry(partial(next, pages))
+        for series in found:
             yield series
 
     async def count_samples(self) -> int:
-        """How many points the history holds, over all series."""
-        return await self._read(history.count)
+        """How many points the history holds, over all series; those of each step count."""
+        return await self._read(history_.count)
 
     async def delete_history_before(self, timestamp: float) -> int:
-        """Delete points older than unix seconds; totals stay."""
-        return await self._write(partial(history.delete_before, timestamp=timestamp))
+        """Delete points older than unix seconds, of each step; totals stay."""
+        return await self._write(partial(history_.delete_before, timestamp=timestamp, now=self._now()))
 
     async def delete_series(self, matchers: Sequence[Matcher], idle_since: float | None = None) -> int:
         """Delete series that match all of the matchers; they may begin anew at 0."""
@@ -251,31 +263,34 @@ class SQLiteStorage:
 
     def sample_history(self, timestamp: float) -> None:
         """Append all totals, as they are, to the history under this time (unix seconds)."""
-        generation, points, frame = self._database.read(
-            lambda connection: (logs.generation(connection), *history.frame_of(connection, self._now()))
+        moment = to_micros(timestamp)
+        generation, frame = self._database.read(
+            lambda connection: (logs.generation(connection), sample(connection, moment, self._now()))
         )
 
         def store(connection: sqlite3.Connection) -> None:
             if logs.generation(connection) == generation:  # else the file is another one by now, with other ids
-                history.store(connection, timestamp, points, frame)
+                history_.store(connection, frame)
 
         self._database.write(store)
 
     def maintain(self) -> None:
-        """Sweep out what expired workers left and series that were idle for 30 days, seal segments, and checkpoint."""
+        """Sweep out what expired workers left and series that were idle for 30 days, pack, and checkpoint."""
 
         def sweep(connection: sqlite3.Connection) -> None:
             workers.sweep(connection, self._now())
             totals.sweep(connection, self._now())
-            history.sweep(connection)
+            history_.sweep(connection)
 
         self._database.write(sweep)
         seal(self._database)
+        self._packer.work(self._now())
         self._database.checkpoint()
 
     def forget(self) -> None:
         """In a forked child: let go of inherited connections without closing them."""
         self._courier.forget()
+        self._packer.forget()
         self._database.forget()
         self._async_database.forget()
 
@@ -304,15 +319,6 @@ class SQLiteStorage:
             todo = part.rest
             for item in part.items:
                 yield item
-
-    # Runs on the courier's thread.
-
-    def _frames(
-        self, query: MetricQuery, known: history.Known, points: history.Points, after: int | None
-    ) -> int | None:
-        page = self._async_database.read(partial(history.frames, query=query, after=after))
-        history.collect(page, known, points)
-        return page[-1][0] if page else None
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
