@@ -150,5 +150,5 @@ def test_matchers_may_come_as_any_sequence() -> None:
 
 @pytest.mark.parametrize("step", [0, -1, float("nan"), float("inf"), "60", True])
 def test_a_step_is_more_than_no_time(step: object) -> None:
-    with refused("step must be seconds, more than 0, or None for all points"):
+    with refused(f"step must be seconds, more than 0, or None for all points, got {step!r}"):
         MetricQuery("a", step=step)  # type: ignore[arg-type] # the refusal is the test

@@ -205,9 +205,11 @@ def _smallest(changes: Iterable[int]) -> str | None:
 
 
 def _floats(numbers: Column) -> "array[float] | None":
-    """The numbers as floats, if that is what they are equal to."""
+    """The numbers as floats, if any of them is one and the others are equal to one."""
     if isinstance(numbers, array) and numbers.typecode == "d":
         return numbers
+    if {int}.issuperset(map(type, numbers)):
+        return None  # integers stay integers
     try:
         floats = array("d", numbers)
     except OverflowError:

@@ -91,11 +91,10 @@ class Packer:
         steps = self._steps if began - self._last < _IDLE_SECONDS else None
         self._steps = None  # an error ends what was begun
         try:
-            while time.monotonic() - began < _SECONDS:
-                steps = steps or self._next(now)
-                if steps is None:
-                    break
+            while (steps := steps or self._next(now)) is not None:
                 steps = _advanced(steps)
+                if time.monotonic() - began > _SECONDS:
+                    break
         except Lost:
             steps = None
         self._steps, self._last = steps, time.monotonic()

@@ -5,6 +5,7 @@ each point once, and whoever was interrupted has changed nothing.
 """
 
 import sqlite3
+import struct
 import zlib
 from array import array
 from bisect import bisect_left
@@ -82,7 +83,7 @@ class Stretch:
             raw = zlib.decompress(self.axis)
             times, at = unpacked_column(raw, 0, self.times)
             counts, _ = unpacked_column(raw, at, self.times)
-        except (zlib.error, IndexError, ArithmeticError) as error:
+        except (zlib.error, struct.error, LookupError) as error:
             raise ValueError(f"the times of stretch {self.id} are damaged: {error}") from error
         return list(times), list(counts)  # type: ignore[arg-type] # whole ones were packed
 
