@@ -98,9 +98,9 @@ def settle(storage: SQLiteStorage) -> None:
             return
 
 
-def file_bytes(path: Path, name: str = "whole") -> int:
+def file_bytes(path: Path) -> int:
     """Of a copy without free pages."""
-    copy = path.with_name(f"{name}.db")
+    copy = path.with_name("whole.db")
     copy.unlink(missing_ok=True)
     connection = sqlite3.connect(path)
     connection.execute("VACUUM INTO ?", (str(copy),))
@@ -109,7 +109,10 @@ def file_bytes(path: Path, name: str = "whole") -> int:
 
 
 def fill(storage: SQLiteStorage, clock: FakeClock, hours: int, openmetrics: Path) -> tuple[float, int]:
-    """Put all samples into the storage, maintaining it on the way. CPU seconds of maintenance, and the points."""
+    """Put all samples into the storage, maintaining it on the way. CPU seconds of maintenance, and the points.
+
+    What is left to be done is as much as it ever is: a stretch is to be made, and a window to be put together.
+    """
     begun(storage)
     lines: list[list[str]] = [[] for _ in range(SERIES)]
     heads = [
@@ -124,7 +127,7 @@ def fill(storage: SQLiteStorage, clock: FakeClock, hours: int, openmetrics: Path
         for one, head, value in zip(lines, heads, values, strict=True):
             one.append(f"{head}{value!r} {micros // 1_000 / 1_000:.3f}\n")
         points += len(values)
-        if number % 60 == 59:
+        if number % 60 == 59 and number + 1 < hours * 3_600 // STEP:
             spent += cpu(lambda: settle(storage))
     with openmetrics.open("w", encoding="utf-8") as out:
         family = ""
@@ -135,8 +138,6 @@ def fill(storage: SQLiteStorage, clock: FakeClock, hours: int, openmetrics: Path
                 family = name
             out.writelines(one)
         out.write("# EOF\n")
-    clock.now = START + hours * 3_600 + 0.01
-    spent += cpu(lambda: settle(storage))
     return spent, points
 
 
@@ -188,7 +189,14 @@ def main() -> None:
         directory = Path(name)
         clock = FakeClock(START)
         storage = SQLiteStorage(directory / "obs.db", clock=clock)
+        lone = MetricQuery("family_3_total", (Matcher("instance", "0333"),), step=60)
         spent, points = fill(storage, clock, hours, directory / "samples.txt")
+        print(f"Before the last window is packed, {len(read(storage, lone)):,} points:")
+        tell("bytes a sample, all steps, the file without free pages", file_bytes(directory / "obs.db") / points, 1.5)
+        tell("one series at 1 min and what is finer only, ms", median(partial(read, storage, lone)), 5)
+        print("Afterwards:")
+        clock.now = START + hours * 3_600 + 0.01
+        spent += cpu(lambda: settle(storage))
         size = file_bytes(directory / "obs.db")
         used = sqlite3.connect(directory / "whole.db")
         by_step = used.execute(
@@ -198,7 +206,7 @@ def main() -> None:
         ).fetchall()
         for step, length, stored in by_step:
             print(f"step {step} s: {stored:,} points, {length / stored:.2f} bytes each, {length / points:.2f} a sample")
-        tell("bytes a sample, all steps, the whole file without free pages", size / points, 1.5)
+        tell("bytes a sample, all steps, the file without free pages", size / points, 1.5)
         live = (directory / "obs.db").stat().st_size
         tell("bytes a sample, with the pages that are free for what comes next", live / points)
         block = block_bytes(directory / "samples.txt", directory / "blocks")
@@ -211,7 +219,6 @@ def main() -> None:
             f"packing and thinning: {points / spent:,.0f} samples per second of CPU, maintenance of the rest included"
         )
         family = MetricQuery("family_3_total", step=60)
-        lone = MetricQuery("family_3_total", (Matcher("instance", "0333"),), step=60)
         whole = MetricQuery("family_3_total", lone.matchers)
         for what, query, limit in (
             ("one series over {} h at 1 min, ms", lone, 5),

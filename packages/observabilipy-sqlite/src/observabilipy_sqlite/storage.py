@@ -284,8 +284,10 @@ class SQLiteStorage:
 
         self._database.write(sweep)
         seal(self._database)
-        self._packer.work(self._now())
-        self._database.checkpoint()
+        try:
+            self._packer.work(self._now())
+        finally:
+            self._database.checkpoint()
 
     def forget(self) -> None:
         """In a forked child: let go of inherited connections without closing them."""
