@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar, get_args
@@ -48,6 +48,8 @@ DEFAULT_MAX_BYTES = 1024**3
 
 _DAY = 86_400.0
 _GAP_SECONDS = 0.005  # between two steps of deleting: without it, others waited for the lock until all was deleted
+
+_PAGES_SECONDS = 0.005  # of a history, then whoever else reads has a turn
 
 _Reads: TypeAlias = Callable[[Database, LogQuery, Span | None, int], reading.Part[T]]
 
@@ -202,7 +204,7 @@ class SQLiteStorage:
         pages = history_.Reading(self._async_database, query).pages()
         found = None
         while found is None:
-            found = await self._courier.carry(partial(next, pages))
+            found = await self._courier.carry(partial(_further, pages))
         for series in found:
             yield series
 
@@ -321,6 +323,15 @@ class SQLiteStorage:
             todo = part.rest
             for item in part.items:
                 yield item
+
+
+def _further(pages: Iterator[T | None]) -> T | None:
+    """Some pages at once: to hand over each of them takes as long as a page."""
+    give_up = time.monotonic() + _PAGES_SECONDS
+    found = None
+    while found is None and time.monotonic() < give_up:
+        found = next(pages)
+    return found
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
