@@ -200,7 +200,10 @@ def test_a_process_that_is_killed_while_it_packs_loses_and_doubles_nothing(tmp_p
     settle(storage)
     packed = read(storage)
     left = storage._database.read(lambda one: one.execute("SELECT DISTINCT state FROM stretch").fetchall())
-    clock.advance(3_601)
+    clock.advance(12 * 3_600)
+    settle(storage)
+    kept = read(storage)
+    clock.advance(12 * 3_600 + 1)
     settle(storage)
     states = storage._database.read(lambda one: one.execute("SELECT DISTINCT state FROM stretch").fetchall())
     chunks = storage._database.read(
@@ -208,7 +211,7 @@ def test_a_process_that_is_killed_while_it_packs_loses_and_doubles_nothing(tmp_p
     )
     storage.close()
 
-    assert packed == expected
+    assert packed == kept == expected
     assert (1,) in left
     assert (states, chunks) == ([(1,)], (0,))
 

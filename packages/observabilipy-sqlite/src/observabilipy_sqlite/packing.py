@@ -146,7 +146,9 @@ class Packer:
         with self._abandoned(draft, now):
             for slice_, frames in self._unpacked(intact):
                 points = runs_of(frames, slice_)
-                yield from self._put(draft, slice_, points, now)
+                yield from self._put(draft, slice_, points)
+
+            draft.close()
 
             def finish(connection: sqlite3.Connection) -> None:
                 _delete_frames(connection, waiting)
@@ -232,14 +234,17 @@ class Packer:
                 points, gauges = self._read(sources, firsts, slice_)
                 yield
                 if whole is not None:
-                    yield from self._put(whole, slice_, points, now)
+                    yield from self._put(whole, slice_, points)
                 if thin is not None and steps is not None:
                     thinned = {}
                     for series, runs in points.items():
                         is_gauge = series in gauges and all(run.bounds is None for run in runs)
                         thinned[series] = steps.thin(runs, averaged=is_gauge)
                         self._breathe()
-                    yield from self._put(thin, slice_, thinned, now)
+                    yield from self._put(thin, slice_, thinned)
+            for draft in (whole, thin):
+                if draft is not None:
+                    draft.close()
             self._write(partial(_exchange, sources=sources, whole=whole, thin=thin, now=now))
 
     def _slices(self, sources: Sequence[Stretch]) -> list[int]:
@@ -282,11 +287,11 @@ class Packer:
 
     # How it is done
 
-    def _put(self, draft: Draft, slice_: int, points: _Points, now: int) -> _Steps:
+    def _put(self, draft: Draft, slice_: int, points: _Points) -> _Steps:
         """Pack and store the points of a slice."""
         chunk = draft.chunk(slice_, points, self._breathe)
         if chunk.directory:
-            self._write(partial(stretches.put, draft=draft, chunk=chunk, now=now))
+            self._write(partial(stretches.put, draft=draft, chunk=chunk))
         yield
 
     def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:

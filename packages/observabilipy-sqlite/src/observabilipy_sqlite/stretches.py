@@ -10,7 +10,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -51,7 +51,8 @@ __all__ = [
 
 BEING_WRITTEN, READABLE, BEING_DELETED = 0, 1, 2
 
-_DEAD_MICROS = 3_600 * 1_000_000  # what was not written at for so long is nobody's any more
+_DEAD_MICROS = 86_400 * 1_000_000  # what is being written for so long is nobody's any more
+_AXIS_LEVEL = 6
 _CHUNKS_A_STEP = 64  # deleted in one transaction
 _COLUMNS = "id, step, sealed, oldest, newest, since, times, axis"
 
@@ -133,6 +134,8 @@ class Draft:
     newest: int
     times: Sequence[int]
     changes: list[int]
+    counts: list[int] = field(default_factory=list)
+    axis: bytes = b""
 
     def chunk(self, slice_: int, points: Mapping[int, Sequence[Run]], turn: Callable[[], object]) -> Chunk:
         """Pack the points of a slice; ``turn`` is called after each series, so that others have theirs."""
@@ -148,9 +151,10 @@ class Draft:
         directory = places + array_bytes(array("I", map(len, pieces)))
         return Chunk(self.id, slice_, directory, zlib.crc32(directory), b"".join(pieces))
 
-    def counts(self) -> list[int]:
-        """How many series have a value at each time."""
-        return list(accumulate(self.changes))[:-1]
+    def close(self) -> None:
+        """There are no more chunks: pack the axis, which nobody should wait for while it is made readable."""
+        self.counts = list(accumulate(self.changes))[:-1]
+        self.axis = zlib.compress(packed_column(list(self.times)) + packed_column(self.counts), _AXIS_LEVEL)
 
 
 def begin(
@@ -166,30 +170,28 @@ def begin(
     return Draft(number, generation, step, *span, times, [0] * (len(times) + 1))
 
 
-def put(connection: sqlite3.Connection, draft: Draft, chunk: Chunk, now: int) -> None:
-    """Store a chunk of what is being written.
+def put(connection: sqlite3.Connection, draft: Draft, chunk: Chunk) -> None:
+    """Store a chunk of what is being written, in one statement: each asks for the interpreter's lock back.
 
     Raises:
         Lost: it was given up for dead.
     """
-    _check(connection, draft.generation)
-    updated = connection.execute(
-        "UPDATE stretch SET changed = ? WHERE id = ? AND state = ?", (now, draft.id, BEING_WRITTEN)
+    inserted = connection.execute(
+        "INSERT OR REPLACE INTO chunk SELECT ?, ?, ?, ?, ? WHERE (SELECT generation FROM meta) = ?"
+        " AND EXISTS (SELECT 1 FROM stretch WHERE id = ? AND state = ?)",
+        (*chunk, draft.generation, draft.id, BEING_WRITTEN),
     )
-    if updated.rowcount != 1:
+    if inserted.rowcount != 1:
         raise Lost
-    connection.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?)", chunk)
 
 
 def finish(connection: sqlite3.Connection, draft: Draft, since: int, now: int, *, sealed: bool) -> None:
-    """Make a stretch readable; what is older than ``since`` (microseconds) was deleted meanwhile.
+    """Make a stretch that was closed readable; what is older than ``since`` (microseconds) was deleted meanwhile.
 
     Raises:
         Lost: it was given up for dead.
     """
     _check(connection, draft.generation)
-    counts = draft.counts()
-    axis = zlib.compress(packed_column(list(draft.times)) + packed_column(counts), 6)
     updated = connection.execute(
         "UPDATE stretch SET state = ?, sealed = ?, since = ?, points = ?, changed = ?, times = ?, axis = ?"
         " WHERE id = ? AND state = ?",
@@ -197,10 +199,10 @@ def finish(connection: sqlite3.Connection, draft: Draft, since: int, now: int, *
             READABLE,
             sealed,
             since,
-            sum(counts[bisect_left(draft.times, since) :]),
+            sum(draft.counts[bisect_left(draft.times, since) :]),
             now,
-            len(counts),
-            axis,
+            len(draft.counts),
+            draft.axis,
             draft.id,
             BEING_WRITTEN,
         ),
