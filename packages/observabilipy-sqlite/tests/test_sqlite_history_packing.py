@@ -21,7 +21,7 @@ from observabilipy.models import (
 from observabilipy.testing import FakeClock
 from observabilipy_sqlite import SQLiteStorage
 from observabilipy_sqlite.frames import frame_of
-from observabilipy_sqlite.history import store
+from observabilipy_sqlite.history import Reading, store
 from observabilipy_sqlite.packing import Packer
 from observabilipy_sqlite.tiers import Tiers
 from observabilipy_sqlite.values import Plain
@@ -316,3 +316,24 @@ def test_a_packer_of_other_settings_leaves_what_is_there(tmp_path: Path, clock: 
     storage.close()
 
     assert left == [(0, 1, 720, 720), (60, 1, 120, 120), (300, 0, 24, 24), (0,)]
+
+
+@pytest.mark.parametrize("pages", range(1, 7))
+async def test_what_is_replaced_between_two_pages_is_read_from_where_it_is_then(
+    storage: SQLiteStorage, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    monkeypatch.setattr("observabilipy_sqlite.history._CHUNKS_A_PAGE", 1)
+    await begin(storage, *(counter("c_total", labels={"i": f"{index:03}"}) for index in range(150)))
+    for number in range(125):
+        put(storage, 10 * number, *range(number, number + 150))
+    settle(storage)
+    expected = await read(storage, MetricQuery("c_total"))
+    reading = Reading(storage._database, MetricQuery("c_total")).pages()
+    early = [next(reading) for _ in range(pages)]
+    clock.advance(7_200)
+    settle(storage)
+    late = list(reading)
+
+    assert early == [None] * pages
+    assert [[len(one.points) for one in found] for found in late if found is not None] == [[125] * 150]
+    assert late[-1] == expected
