@@ -8,7 +8,7 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 
-from observabilipy_sqlite import history, logs
+from observabilipy_sqlite import logs, stretches
 
 __all__ = ["LEAST_MAX_BYTES", "Evicted", "bound", "evict", "missing_pages"]
 
@@ -29,9 +29,10 @@ class Evicted:
 
     entries: Counter[str] = field(default_factory=Counter)
     points: int = 0
+    anything: bool = False  # also what nobody could read any more
 
     def __bool__(self) -> bool:
-        return bool(self.entries) or self.points > 0
+        return self.anything or bool(self.entries) or self.points > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,12 @@ def evict(connection: sqlite3.Connection, max_bytes: int, *, grows: bool, attemp
             return gone
     if not gone:
         for _ in range(_STEP_FRAMES):
-            points = history.give_up_oldest(connection)
+            points = stretches.give_up_oldest(connection)
+            if points is None:
+                break
             gone.points += points
-            if not points or _free(connection) >= enough:
+            gone.anything = True
+            if _free(connection) >= enough:
                 break
     return gone
 

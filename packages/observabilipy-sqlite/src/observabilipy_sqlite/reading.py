@@ -6,16 +6,18 @@ They run on the thread of the asynchronous connection. Segments are unpacked aft
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
 from observabilipy.encoding.ndjson import seconds_text
-from observabilipy.models import LogEntry, LogQuery, from_micros
+from observabilipy.models import LogEntry, LogQuery, LogVolume, from_micros
+from observabilipy.models.volume import volumes_of
 from observabilipy.ports import NdjsonPage
 from observabilipy.storage.ndjson import pages_of
 from observabilipy_sqlite import pages
+from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.matching import Matching, Row
 from observabilipy_sqlite.pages import Span
@@ -23,7 +25,7 @@ from observabilipy_sqlite.segment import Segment, is_intact
 from observabilipy_sqlite.turns import Turns
 from observabilipy_sqlite.values import unescaped
 
-__all__ = ["Part", "Volume", "count", "entries", "ndjson", "volume"]
+__all__ = ["Part", "Volume", "count", "entries", "ndjson", "volume", "volumes"]
 
 T = TypeVar("T")
 
@@ -163,3 +165,15 @@ def _lines(generation: str, rows: list[Row]) -> bytes:
             for position, micros, level, message, attributes in rows
         ]
     ).encode()
+
+
+async def volumes(courier: Courier, database: Database, query: LogQuery, step: int) -> AsyncIterator[LogVolume]:
+    """How many entries of each level there are in each step of so many microseconds."""
+    counts: Counter[tuple[int, str]] = Counter()
+    todo: Span | None = None
+    while todo is None or not todo.is_empty:
+        part = await courier.carry(partial(volume, database, query, todo, step))
+        counts.update(dict(part.items))
+        todo = part.rest
+    for found in volumes_of(counts, step):
+        yield found

@@ -162,11 +162,41 @@ CREATE TABLE lease (
     expires INTEGER NOT NULL                -- microseconds
 ) STRICT;
 
-CREATE TABLE history (
+-- The history. What was sampled last: a row for each time.
+CREATE TABLE frame (
     timestamp INTEGER PRIMARY KEY,          -- microseconds
-    points INTEGER NOT NULL,                -- series in the frame
-    frame BLOB NOT NULL                     -- zlib of a JSON object: series id -> number, or [bounds, counts, sum]
+    points INTEGER NOT NULL,                -- series with a value
+    layout BLOB NOT NULL,                   -- whose values these are
+    data BLOB NOT NULL,                     -- the values
+    checksum INTEGER NOT NULL               -- CRC-32 of layout and data
 ) STRICT;
+
+-- What was sampled before: times that follow one another, as they were sampled or thinned. A stretch never changes but
+-- for its state and what is deleted of it; others take its place.
+CREATE TABLE stretch (
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,                 -- 0 being written, 1 readable, 2 being deleted
+    step INTEGER NOT NULL,                  -- seconds between two times; 0 as sampled
+    sealed INTEGER NOT NULL,                -- 1: nothing is to be made of it any more
+    oldest INTEGER NOT NULL,                -- microseconds; of the samples that it stands for
+    newest INTEGER NOT NULL,                -- microseconds
+    since INTEGER NOT NULL,                 -- microseconds; what is older was deleted
+    points INTEGER NOT NULL,                -- values that are left
+    changed INTEGER NOT NULL,               -- microseconds; when the state or what is left of it changed
+    times INTEGER NOT NULL,
+    axis BLOB NOT NULL                      -- the times, and how many series have a value at each
+) STRICT;
+CREATE INDEX readable_stretch ON stretch (step, oldest) WHERE state = 1;
+
+-- The points of a stretch: of the series with id / 64 = slice.
+CREATE TABLE chunk (
+    stretch INTEGER NOT NULL,
+    slice INTEGER NOT NULL,
+    directory BLOB NOT NULL,                -- which series, and how many bytes of the data each has
+    checksum INTEGER NOT NULL,              -- CRC-32 of the directory
+    data BLOB NOT NULL,                     -- each series by itself: zlib has a checksum of its own
+    PRIMARY KEY (stretch, slice)
+) STRICT, WITHOUT ROWID;
 """
 
 

@@ -6,8 +6,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, get_args
@@ -27,20 +26,24 @@ from observabilipy.models import (
     SeriesHistory,
     to_micros,
 )
-from observabilipy.models.volume import step_micros, volumes_of
+from observabilipy.models.volume import step_micros
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
 from observabilipy.storage.volume import counted
-from observabilipy_sqlite import families, history, logs, reading, totals, workers
+from observabilipy_sqlite import families, logs, reading, totals, workers
+from observabilipy_sqlite import history as history_
 from observabilipy_sqlite.cap import LEAST_MAX_BYTES
 from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Connection, Database
 from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.file import checked_path
+from observabilipy_sqlite.packing import Packer
 from observabilipy_sqlite.pages import Span
+from observabilipy_sqlite.sampling import sample
 from observabilipy_sqlite.schema import Synchronous, check_library
 from observabilipy_sqlite.sealing import seal
 from observabilipy_sqlite.shelter import sheltered, take_shelter
 from observabilipy_sqlite.snapshot import Snapshots
+from observabilipy_sqlite.tiers import DEFAULT_HISTORY, Tiers
 from observabilipy_sqlite.writer import Writer
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ DEFAULT_MAX_BYTES = 1024**3
 
 _DAY = 86_400.0
 _GAP_SECONDS = 0.005  # between two steps of deleting: without it, others waited for the lock until all was deleted
+
 
 _Reads: TypeAlias = Callable[[Database, LogQuery, Span | None, int], reading.Part[T]]
 
@@ -72,6 +76,8 @@ class SQLiteStorage:
             ``observabilipy_log_entries_evicted_total``. A file that is larger already neither grows nor shrinks:
             deleting makes free pages, which are used again. Beside it lie the WAL (8 MiB and a batch, as long as no
             reader from outside holds a transaction open) and the ballast (16 MiB at most).
+        history: seconds between two points of a metric's history (0: as they were sampled), and for how many seconds
+            such points are kept. By default all for a day, one a minute for 30 days and one an hour for two years.
         synchronous: "normal" (a power failure may take the commits of the last moments, kill -9 takes none) or "full"
             (each commit waits for the disk).
         clock: gives unix seconds; for tests.
@@ -85,6 +91,7 @@ class SQLiteStorage:
         path: str | os.PathLike[str],
         *,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        history: Mapping[int, float] = DEFAULT_HISTORY,
         synchronous: Synchronous = "normal",
         clock: Clock = time.time,
     ) -> None:
@@ -97,6 +104,7 @@ class SQLiteStorage:
             )
         check_library()
         file = checked_path(path)
+        self._tiers = Tiers(history)
         self._clock = clock
         # Two connections: the runtime's commits must not wait behind a reader's page.
         self._database = Database(file, synchronous, max_bytes)
@@ -105,6 +113,7 @@ class SQLiteStorage:
         self._deletion = Deletion(self._async_database)
         self._snapshots = Snapshots()  # used by the courier's thread
         self.shelter: MemoryStorage | None = None  # instead of a file that is refused
+        self._packer = Packer(self._database, self._tiers)  # used by whoever calls maintain
 
     @property
     def path(self) -> Path:
@@ -127,8 +136,8 @@ class SQLiteStorage:
 
     @property
     def default_history_retention(self) -> RetentionPolicy:
-        """One day."""
-        return RetentionPolicy(max_age=_DAY)
+        """The longest age of ``history``: two years. Each step's own age is seen to by ``maintain``."""
+        return RetentionPolicy(max_age=self._tiers.longest)
 
     # Logs
 
@@ -168,7 +177,7 @@ class SQLiteStorage:
         # Which entries are the first ones tells none but reading.
         if query.limit is not None or self.shelter is not None:
             return counted(self, query, step_micros(step))
-        return self._volume(query, step_micros(step))
+        return reading.volumes(self._courier, self._async_database, query, step_micros(step))
 
     @sheltered
     async def log_facts(self) -> LogFacts:
@@ -221,27 +230,25 @@ class SQLiteStorage:
             yield family
 
     @sheltered
-    async def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
-        """The sampled totals of each series that matches; each page of frames is a transaction of its own."""
-        known = await self._read(partial(history.matching_series, query=query))
-        points: history.Points = {}
-        after: int | None = None
-        while known:
-            after = await self._courier.carry(partial(self._frames, query, known, points, after))
-            if after is None:
-                break
-        for series in history.histories(known, points):
-            yield series
+    def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
+        """The sampled totals of each series that matches; a few chunks or frames are a transaction of their own.
+
+        What is older than a step is kept comes with points that are further apart, and so does all that is kept
+        coarser, too, if the query's ``step`` allows it. A point of a counter or a histogram is then the last sample of
+        its step, that of a gauge the mean, with the lowest and the highest in ``ranges``. A series that ended and began
+        again within a step shows as a fall, without a mark.
+        """
+        return history_.histories(self._courier, self._async_database, query)
 
     @sheltered
     async def count_samples(self) -> int:
-        """How many points the history holds, over all series."""
-        return await self._read(history.count)
+        """How many points the history holds, over all series; those of each step count."""
+        return await self._read(history_.count)
 
     @sheltered
     async def delete_history_before(self, timestamp: float) -> int:
-        """Delete points older than unix seconds; totals stay."""
-        return await self._write(partial(history.delete_before, timestamp=timestamp))
+        """Delete points older than unix seconds, of each step; totals stay."""
+        return await self._write(partial(history_.delete_before, timestamp=timestamp, now=self._now()))
 
     @sheltered
     async def delete_series(self, matchers: Sequence[Matcher], idle_since: float | None = None) -> int:
@@ -320,35 +327,40 @@ class SQLiteStorage:
     @sheltered
     def sample_history(self, timestamp: float) -> None:
         """Append all totals, as they are, to the history under this time (unix seconds)."""
-        generation, points, frame = self._database.read(
-            lambda connection: (logs.generation(connection), *history.frame_of(connection, self._now()))
+        moment = to_micros(timestamp)
+        generation, frame = self._database.read(
+            lambda connection: (logs.generation(connection), sample(connection, moment, self._now()))
         )
 
         def store(connection: sqlite3.Connection) -> None:
             if logs.generation(connection) == generation:  # else the file is another one by now, with other ids
-                history.store(connection, timestamp, points, frame)
+                history_.store(connection, frame)
 
         self._database.write(store)
 
     @sheltered
     def maintain(self) -> None:
-        """Sweep out what expired workers left and series that were idle for 30 days, seal segments, and checkpoint."""
+        """Sweep out what expired workers left and series that were idle for 30 days, pack, and checkpoint."""
 
         def sweep(connection: sqlite3.Connection) -> None:
             workers.sweep(connection, self._now())
             totals.sweep(connection, self._now())
-            history.sweep(connection)
+            history_.sweep(connection)
 
         self._database.write(sweep)
         seal(self._database)
-        self._database.keep_reserve()
-        self._database.checkpoint()
+        try:
+            self._packer.work(self._now())
+        finally:
+            self._database.keep_reserve()
+            self._database.checkpoint()
 
     def forget(self) -> None:
         """In a forked child: let go of inherited connections without closing them."""
         if self.shelter is not None:
             self.shelter.forget()
         self._courier.forget()
+        self._packer.forget()
         self._database.forget()
         self._async_database.forget()
 
@@ -377,22 +389,3 @@ class SQLiteStorage:
             todo = part.rest
             for item in part.items:
                 yield item
-
-    async def _volume(self, query: LogQuery, step: int) -> AsyncIterator[LogVolume]:
-        counts: Counter[tuple[int, str]] = Counter()
-        todo: Span | None = None
-        while todo is None or not todo.is_empty:
-            part = await self._courier.carry(partial(reading.volume, self._async_database, query, todo, step))
-            counts.update(dict(part.items))
-            todo = part.rest
-        for volume in volumes_of(counts, step):
-            yield volume
-
-    # Runs on the courier's thread.
-
-    def _frames(
-        self, query: MetricQuery, known: history.Known, points: history.Points, after: int | None
-    ) -> int | None:
-        page = self._async_database.read(partial(history.frames, query=query, after=after))
-        history.collect(page, known, points)
-        return page[-1][0] if page else None
