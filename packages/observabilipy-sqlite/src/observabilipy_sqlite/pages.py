@@ -21,6 +21,7 @@ __all__ = [
     "go_on",
     "head",
     "heads",
+    "narrowed",
     "plain_heads",
     "segments",
     "shares",
