@@ -146,6 +146,7 @@ async def retain(path: Path, entries: int) -> None:
     try:
         tenth = entries // 10 * GAP_MICROS / 1e6
         oldest = BEGIN_MICROS / 1e6
+        await storage.count_logs(LogQuery())  # opens the file
         began = time.process_time()
         gone = await storage.delete_logs_before(oldest + tenth)
         show("retention of the oldest tenth", f"{gone:,}", (time.process_time() - began) * 1e3, 50 * entries / 1e7)
