@@ -62,9 +62,12 @@ def soak(rounds: int, seed: int) -> int:
                 running[worker].kill()
                 kills += 1
             for worker in victims:
-                out, err = running.pop(worker).communicate()
-                lines = out.splitlines(keepends=True)
-                committed[worker] = max([committed[worker], *[int(line) for line in lines if line.endswith("\n")]])
+                ended = running.pop(worker)
+                assert ended.stdout is not None
+                # By the file: communicate() would pass over what readline() had read ahead.
+                lines = [line for line in ended.stdout if line.endswith("\n")]
+                committed[worker] = max([committed[worker], *map(int, lines)])
+                _, err = ended.communicate()
                 failed += [err] if err else []
             sound.append(quick_check(storage))
         storage.close()
