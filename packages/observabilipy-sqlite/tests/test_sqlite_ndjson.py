@@ -189,7 +189,7 @@ async def test_what_is_held_at_once_is_bounded_in_bytes_however_large_entries_ar
     [
         (LogQuery(text="nowhere"), False, 40),  # what is not sealed is read as a whole, half a megabyte at a time
         (LogQuery(attributes={"a": "b"}), False, 40),
-        (LogQuery(text="nowhere"), True, 3),  # messages alone, of eight megabytes at a time
+        (LogQuery(text="nowhere"), True, 2),  # messages alone, of sixteen megabytes at a time
         (LogQuery(attributes={"a": "b"}), True, 1),  # filters alone, of 256 segments at a time
     ],
 )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from observabilipy.encoding.json_text import json_text
 from observabilipy.models import LEVELS, RANKS, LogQuery, level_rank, to_micros
 from observabilipy_sqlite.bloom import pairs_of
-from observabilipy_sqlite.segment import Segment, level_bits
+from observabilipy_sqlite.segment import ONLY, Segment, level_bits
 from observabilipy_sqlite.values import escaped, unescaped
 
 __all__ = ["Condition", "Matching", "Row"]
@@ -21,11 +21,8 @@ Condition: TypeAlias = tuple[str, list[object]]
 Row: TypeAlias = tuple[int, int, str, str, str]
 """Position, timestamp in microseconds, level, message, attributes as JSON text; level and message are escaped."""
 
-Chosen: TypeAlias = Sequence[int]
+_Chosen: TypeAlias = Sequence[int]
 """For each entry of a segment whether it is wanted, 0 or 1."""
-
-_ONLY = [bytes(code) + b"\1" + bytes(255 - code) for code in range(256)]
-"""Tables for ``bytes.translate``: 1 for one code, 0 for the others."""
 
 _OTHER = ""  # stands for any level beyond the five
 
@@ -121,7 +118,7 @@ class Matching:
         counts: Counter[tuple[int, str]] = Counter()
         for code in set(present):
             # Nearly in order, so that sorting costs little: a quarter of what it takes to divide each time.
-            times = sorted(compress(micros, present.translate(_ONLY[code])))
+            times = sorted(compress(micros, present.translate(ONLY[code])))
             begin = 0
             while begin < len(times):
                 number = times[begin] // step
@@ -172,9 +169,9 @@ class Matching:
         )
         return list(filter(self._matches, rows)) if self.looks_inside else rows
 
-    def _chosen(self, segment: Segment, codes: bytes, low: int, high: int) -> Chosen | None:
+    def _chosen(self, segment: Segment, codes: bytes, low: int, high: int) -> _Chosen | None:
         """For each entry whether position, time and level are right; None for all."""
-        chosen: Chosen | None = None
+        chosen: _Chosen | None = None
         first = segment.first
         if low > first or high < first + segment.places:
             chosen = [low <= first + place < high for place, code in enumerate(codes) if code]
@@ -197,11 +194,11 @@ class Matching:
         return self._accepts(micros, unescaped(level), unescaped(message), attributes)
 
 
-def _both(one: Chosen | None, other: Chosen) -> Chosen:
+def _both(one: _Chosen | None, other: _Chosen) -> _Chosen:
     return other if one is None else list(map(and_, one, other))
 
 
-def _lines(column: bytes, chosen: Chosen | None) -> list[str]:
+def _lines(column: bytes, chosen: _Chosen | None) -> list[str]:
     """The texts that were chosen; only these are decoded."""
     if chosen is not None:
         column = b"\n".join(compress(column.split(b"\n"), chosen))

@@ -21,6 +21,7 @@ __all__ = [
     "go_on",
     "head",
     "heads",
+    "narrowed",
     "plain_heads",
     "segments",
     "shares",
@@ -32,7 +33,7 @@ MOST_HEADS = 256
 """Segments looked at in one transaction; those that are read are fewer when they hold much."""
 
 _STRIP = 4_096  # segments whose shares one transaction adds up: ten milliseconds, without the interpreter's lock
-_SEARCHED_BYTES = 8_388_608  # of segments whose messages one transaction searches: some milliseconds
+_SEARCHED_BYTES = 16_777_216  # of segments whose messages one transaction searches: a dozen milliseconds
 _MOST_ROOM = 2 * MOST_BYTES
 _PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
 _HEAD = "first, " + whole_numbers("places", "entries", "bytes", "oldest", "newest", "levels", "codec")
