@@ -106,7 +106,7 @@ async def test_a_damaged_segment_costs_itself_only(storage: SQLiteStorage, caplo
     assert len(before) == 800
     assert layout(storage) == [(1, 1_200, 1)]
     assert await messages(storage) == before
-    assert "the log is damaged at position 401: 400 entries cannot be read" in caplog.messages
+    assert [message[:35] for message in caplog.messages] == ["the log is damaged at position 401:"]
 
 
 async def test_damage_in_the_middle_of_deleting_goes_with_what_is_deleted(storage: SQLiteStorage) -> None:

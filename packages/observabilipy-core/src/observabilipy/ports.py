@@ -233,7 +233,8 @@ class CommitReport:
     neither the definitions nor the gauges that this worker reported before.
 
     ``evicted`` tells per level how many entries, and ``evicted_points`` how many points of the history, this process
-    deleted since its last commit because the store reached the size that it may have.
+    deleted since its last commit because the store reached the size that it may have. ``skipped`` tells by reason
+    ("damaged", "unknown_codec") how many pieces of the log were found that cannot be read, each of them once.
     """
 
     overflowed: dict[str, int] = field(default_factory=dict)
@@ -242,6 +243,7 @@ class CommitReport:
     generation: str = field(default="", compare=False)
     evicted: dict[str, int] = field(default_factory=dict)
     evicted_points: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 @runtime_checkable

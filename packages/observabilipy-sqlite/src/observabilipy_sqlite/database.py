@@ -19,8 +19,9 @@ from observabilipy.errors import ObservabilityError, StorageUnavailable
 from observabilipy_sqlite import schema
 from observabilipy_sqlite.aside import set_aside
 from observabilipy_sqlite.cap import Evicted, bound, evict, missing_pages
+from observabilipy_sqlite.damage import Damage
 from observabilipy_sqlite.file import Identity, create_if_missing, forget_wal, identity
-from observabilipy_sqlite.refusal import explained, is_damage, is_full, is_harmless
+from observabilipy_sqlite.refusal import as_damage, explained, is_damage, is_full, is_harmless, is_misunderstanding
 from observabilipy_sqlite.room import drop_ballast, hold_ballast, room_at
 
 __all__ = ["Database"]
@@ -43,10 +44,17 @@ class Database:
     was replaced or deleted, and in a forked child.
     """
 
-    def __init__(self, path: Path, synchronous: schema.Synchronous = "normal", max_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        synchronous: schema.Synchronous = "normal",
+        max_bytes: int | None = None,
+        damage: Damage | None = None,
+    ) -> None:
         self.path = path
         self._synchronous = synchronous
         self._max_bytes = max_bytes
+        self.damage = damage or Damage()
         self._begin_anew()
         process.watch(self)  # pauses it around forks, closes it at exit
 
@@ -60,6 +68,7 @@ class Database:
         self._tried: Identity | None = None  # the file that was last opened, or tried to
         self._ours: Identity | None = None  # the file that was last read as one of ours
         self._doubted: tuple[Identity | None, float] | None = None  # the file that seemed damaged, and when (monotonic)
+        self.damage.forget()
         self._evicted: deque[Evicted] = deque()
         self._paused = False
 
@@ -281,11 +290,19 @@ class Database:
                 raise
             return result
         except UnicodeDecodeError as error:  # SQLite's message quotes what is damaged
-            damage = sqlite3.DatabaseError(f"what it holds is no text: {error}")
-            damage.sqlite_errorname = "SQLITE_CORRUPT"
+            damage = as_damage(f"what it holds is no text: {error}")
             raise self._trouble(damage) from damage
         except sqlite3.Error as error:
-            raise self._trouble(error) from error
+            cause = as_damage(str(error)) if self._lacks_columns(error) else error
+            raise self._trouble(cause) from cause
+
+    def _lacks_columns(self, error: sqlite3.Error) -> bool:
+        if self._connection is None or not is_misunderstanding(error):
+            return False
+        try:
+            return schema.lacks_columns(self._connection)
+        except sqlite3.Error:
+            return False
 
     def _current(self) -> sqlite3.Connection:
         """The connection, on the file that the path names now."""

@@ -52,20 +52,25 @@ def definition(connection: sqlite3.Connection, name: str) -> Family | None:
 
 def definitions(connection: sqlite3.Connection) -> list[Family]:
     """All families, without series, in the order of their names."""
-    return [_defined(found) for found in connection.execute(f"{_DEFINITIONS} ORDER BY name")]
+    found = map(_defined, connection.execute(f"{_DEFINITIONS} ORDER BY name"))
+    return [family for family in found if family is not None]
 
 
-def _defined(row: tuple[str, str, str, str, Aggregate, str, int]) -> Family:
+def _defined(row: tuple[str, str, str, str, Aggregate, str, int]) -> Family | None:
+    """The family of a row; None where damage left none: the next report defines it anew."""
     name, kind, text, unit, aggregate, bounds, limit = row
-    return Family(
-        name,
-        MetricKind(kind),
-        text,
-        unit,
-        aggregate=aggregate,
-        bounds=tuple(json.loads(bounds)),
-        series_limit=limit,
-    )
+    try:
+        return Family(
+            name,
+            MetricKind(kind),
+            text,
+            unit,
+            aggregate=aggregate,
+            bounds=tuple(json.loads(bounds)),
+            series_limit=limit,
+        )
+    except (ValueError, TypeError):
+        return None
 
 
 def family_of(connection: sqlite3.Connection, sample: MetricSample) -> Family:

@@ -5,21 +5,23 @@ from dataclasses import dataclass
 
 from observabilipy.models import LogQuery, parse_cursor, resume
 from observabilipy_sqlite.bloom import may_have
+from observabilipy_sqlite.checks import head_checksum
 from observabilipy_sqlite.logs import ends, generation
 from observabilipy_sqlite.matching import Condition, Matching
 from observabilipy_sqlite.segment import Segment
 from observabilipy_sqlite.values import whole_numbers
 
-__all__ = ["MOST_HEADS", "Span", "begin", "go_on", "head", "heads", "plain_heads", "segments", "whole"]
+__all__ = ["MOST_HEADS", "Span", "begin", "go_on", "head", "heads", "heads_after", "plain_heads", "segments", "whole"]
 
 MOST_HEADS = 256
 """Segments looked at in one transaction; those that are read are fewer when they hold much."""
 
 _PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
-_HEAD = "first, " + whole_numbers("places", "entries", "bytes", "oldest", "newest", "levels", "codec")
-_HEADS_COLUMNS = 8
+_NUMBERS = ("places", "entries", "bytes", "oldest", "newest", "levels", "codec", "segment.checksum")
+_HEAD = "first, " + whole_numbers(*_NUMBERS)
+_HEADS_COLUMNS = 9
 # Names are no text before the checksum was looked at. And what stands for a body that is not there fits no checksum.
-_COLUMNS = "CAST(names AS BLOB), checksum, filter, timestamps, codes, messages, attributes"
+_COLUMNS = "CAST(names AS BLOB), body.checksum, filter, timestamps, codes, messages, attributes"
 _NO_BODY = (b"", -1, None, b"", b"", b"", b"")
 
 
@@ -42,7 +44,7 @@ class Span:
             return Span(self.generation, self.high, self.high)
         if down:
             return Span(self.generation, self.low, max(self.low, min(self.high, segment.first)))
-        return Span(self.generation, min(self.high, segment.first + segment.places), self.high)
+        return Span(self.generation, min(self.high, segment.end), self.high)
 
 
 def begin(connection: sqlite3.Connection, query: LogQuery) -> Span:
@@ -72,16 +74,26 @@ def heads(
         f"SELECT {_HEAD} FROM segment"  # noqa: S608 - our own text
         # From the one that spans the position on: the others are found by their number.
         " WHERE first >= coalesce((SELECT max(first) FROM segment WHERE first <= ?), ?) AND first < ?"
-        f" AND first + places > ? AND {where} ORDER BY first {'DESC' if down else 'ASC'} LIMIT {most}",
+        f" AND first + places > ? AND {where} ORDER BY first {'DESC' if down else 'ASC'} LIMIT {most + 1}",
         (todo.low, todo.low, todo.high, todo.low, *parameters),
     )
-    return list(map(_head, rows))
+    # One that is damaged may seem to reach into the span; one more was asked for, since there is one of these at most.
+    return [found for found in map(_head, rows) if found.end > todo.low]
 
 
 def head(connection: sqlite3.Connection, first: int) -> Segment | None:
     """A segment without its columns, if it is there."""
     row = connection.execute(f"SELECT {_HEAD} FROM segment WHERE first = ?", (first,)).fetchone()  # noqa: S608 - our own text
     return None if row is None else _head(row)
+
+
+def heads_after(connection: sqlite3.Connection, last: int, most: int) -> list[Segment]:
+    """The next segments that begin behind a position, whatever they have; without their columns."""
+    rows = connection.execute(
+        f"SELECT {_HEAD} FROM segment WHERE first > ? ORDER BY first LIMIT ?",  # noqa: S608 - our own text
+        (last, most),
+    )
+    return list(map(_head, rows))
 
 
 def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
@@ -99,19 +111,23 @@ def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
 
 
 def whole(connection: sqlite3.Connection, first: int) -> Segment:
-    """A segment that is there, with its columns. Whether they are intact, and there at all, is for ``is_intact``."""
+    """A segment that is there, with its columns. Whether they are intact, and there at all, is for ``fault``."""
     row = connection.execute(
         f"SELECT {_HEAD}, {_COLUMNS} FROM segment LEFT JOIN body USING (first) WHERE first = ?",  # noqa: S608 - our own text
         (first,),
     ).fetchone()
-    known, (names, checksum, filter_, *columns) = row[:_HEADS_COLUMNS], row[_HEADS_COLUMNS:]
+    head = _head(row[:_HEADS_COLUMNS])
+    names, checksum, filter_, *columns = row[_HEADS_COLUMNS:]
     if set(map(type, (names, *columns))) != {bytes}:  # there is none, or damage made text of it
         names, checksum, filter_, *columns = _NO_BODY
-    return Segment(*(*known, names.decode(errors="replace"), checksum, _bytes_or_none(filter_), *columns))
+    head.names, head.checksum, head.filter = names.decode(errors="replace"), checksum, _bytes_or_none(filter_)
+    head.timestamps, head.codes, head.messages, head.attributes = columns
+    return head
 
 
-def _head(row: tuple[int, int, int, int, int, int, int, int]) -> Segment:
-    return Segment(*row, "", 0, None, b"", b"", b"", b"")
+def _head(row: tuple[int, int, int, int, int, int, int, int, int]) -> Segment:
+    numbers = row[:8]
+    return Segment(*numbers, "", 0, None, b"", b"", b"", b"", head_checksum(*numbers) == row[8])
 
 
 def segments(

@@ -16,7 +16,7 @@ from observabilipy_sqlite import logs, pages
 from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.matching import Matching, Row
 from observabilipy_sqlite.pages import Span
-from observabilipy_sqlite.segment import Segment, is_intact
+from observabilipy_sqlite.segment import Segment
 from observabilipy_sqlite.values import unescaped
 
 __all__ = ["Part", "count", "entries", "ndjson"]
@@ -63,9 +63,11 @@ def count(database: Database, query: LogQuery, todo: Span | None) -> Part[None]:
         known, unknown = 0, []
         last = None
         for last in found:
-            within = where.low <= last.first and last.first + last.places <= where.high
+            within = last.is_sound and where.low <= last.first and last.end <= where.high
+            kinds = None
             if within and matching.all_within(last.oldest, last.newest):
-                kinds = logs.shares(connection, last.first, last.first)
+                kinds = logs.shares(connection, [last])
+            if kinds is not None:
                 known += sum(number for level, number, *_ in kinds if matching.wants_level(level))
             else:
                 unknown.append(pages.whole(connection, last.first))
@@ -76,7 +78,7 @@ def count(database: Database, query: LogQuery, todo: Span | None) -> Part[None]:
 
     where, number, unknown, rest = database.read(look)
     for segment in unknown:
-        if is_intact(segment):
+        if database.damage.is_readable(segment):
             number += matching.count(segment, where.low, where.high)
     return Part([], number, rest)
 
@@ -98,7 +100,7 @@ def _rows(database: Database, query: LogQuery, todo: Span | None, left: int) -> 
     taken: list[Row] = []
     size = 0
     for segment in found:
-        if not is_intact(segment):
+        if not database.damage.is_readable(segment):
             continue
         rows = matching.rows(segment, where.low, where.high)
         if down:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from observabilipy_sqlite import logs, pages
 from observabilipy_sqlite.database import Database
-from observabilipy_sqlite.segment import MOST_BYTES, MOST_NAMES, MOST_PLACES, Segment, Share, is_intact, merged
+from observabilipy_sqlite.segment import MOST_BYTES, MOST_NAMES, MOST_PLACES, Segment, Share, merged, shares_of
 
 __all__ = ["seal"]
 
@@ -20,7 +20,8 @@ class _Run:
 
     generation: str
     segments: list[Segment]
-    shares: list[Share]
+    shares: list[Share] | None
+    """None when they are damaged: the columns know, too."""
 
 
 def seal(database: Database) -> None:
@@ -37,9 +38,14 @@ def seal(database: Database) -> None:
 
 
 def _seal(database: Database, run: _Run) -> bool:
-    damaged = [segment for segment in run.segments if not is_intact(segment)]
+    damaged = [segment for segment in run.segments if not database.damage.is_readable(segment)]
     # What is damaged nobody can read; it would stand in the way of the others for ever.
-    new = None if damaged else merged(run.segments, run.shares)
+    new = None
+    if not damaged:
+        shares = run.shares
+        if shares is None:
+            shares = [share for segment in run.segments for share in shares_of(segment)]
+        new = merged(run.segments, shares)
     known = damaged or run.segments
 
     def replace(connection: sqlite3.Connection) -> bool:
@@ -54,6 +60,8 @@ def _next_run(connection: sqlite3.Connection) -> _Run | None:
     run: list[Segment] = []
     is_enough = False
     for head in heads:
+        if not head.is_sound:
+            return _Run(logs.generation(connection), [head], None)
         if run:
             places = head.first + head.places - run[0].first
             if places > _LONGEST_RUN or sum(segment.size for segment in run) + head.size > MOST_BYTES:
@@ -72,5 +80,5 @@ def _next_run(connection: sqlite3.Connection) -> _Run | None:
         if segments and len(names) > MOST_NAMES:
             break
         segments.append(segment)
-    shares = logs.shares(connection, segments[0].first, segments[-1].first)
+    shares = logs.shares(connection, segments)
     return _Run(logs.generation(connection), segments, shares)

@@ -29,10 +29,12 @@ from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
 from observabilipy_sqlite import families, history, logs, reading, totals, workers
 from observabilipy_sqlite.cap import LEAST_MAX_BYTES
 from observabilipy_sqlite.courier import Courier
+from observabilipy_sqlite.damage import Damage
 from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.pages import Span
 from observabilipy_sqlite.schema import Synchronous, check_library
+from observabilipy_sqlite.scrubbing import Scrubber
 from observabilipy_sqlite.sealing import seal
 from observabilipy_sqlite.snapshot import Snapshots
 
@@ -88,11 +90,13 @@ class SQLiteStorage:
         check_library()
         file = _checked(path)
         self._clock = clock
+        self._damage = Damage()
         # Two connections: the runtime's commits must not wait behind a reader's page.
-        self._database = Database(file, synchronous, max_bytes)
-        self._async_database = Database(file, synchronous, max_bytes)
+        self._database = Database(file, synchronous, max_bytes, self._damage)
+        self._async_database = Database(file, synchronous, max_bytes, self._damage)
         self._courier = Courier(self._async_database)
         self._deletion = Deletion(self._async_database)
+        self._scrubber = Scrubber()
         self._snapshots = Snapshots()  # used by the courier's thread
 
     @property
@@ -230,17 +234,20 @@ class SQLiteStorage:
         new = logs.prepared(batch.entries)
 
         def store(connection: sqlite3.Connection) -> CommitReport:
+            skipped = logs.note_skipped(connection, found)
             workers.sees(connection, batch.worker, self._now())
             if not workers.is_new_batch(connection, batch.worker, batch.sequence):
-                return CommitReport()
+                return CommitReport(skipped=skipped)
             writer = totals.Writer(connection, self._now(), batch.worker.id)
             writer.hidden.update(families.register(connection, batch.families))
             logs.append(connection, new)
             writer.add(batch.samples)
             writer.add(batch.gauges)
-            return dataclasses.replace(writer.report(), generation=logs.generation(connection))
+            return dataclasses.replace(writer.report(), generation=logs.generation(connection), skipped=skipped)
 
+        found = self._damage.noted()
         report = self._database.write(store)
+        self._damage.counted(len(found))
         gone = self._database.evicted(), self._async_database.evicted()
         if not any(gone):
             return report
@@ -288,6 +295,7 @@ class SQLiteStorage:
             history.sweep(connection)
 
         self._database.write(sweep)
+        self._scrubber.work(self._database)
         seal(self._database)
         self._database.keep_reserve()
         self._database.checkpoint()
