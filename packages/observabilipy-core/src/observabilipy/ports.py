@@ -299,8 +299,12 @@ class RuntimeStoragePort(LogStoragePort, MetricsStoragePort, Protocol):
         """
         ...
 
-    def maintain(self) -> None:
-        """Housekeeping in small steps: expired workers, checkpoints, compaction. Safe to call at any time."""
+    def maintain(self) -> bool | None:
+        """Housekeeping in small steps: expired workers, checkpoints, compaction. Safe to call at any time.
+
+        True when there is more to do than one call should take: it is called again after the next commit. Else it is
+        called once a second.
+        """
         ...
 
     def forget(self) -> None:

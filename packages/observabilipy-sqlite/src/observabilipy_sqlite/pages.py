@@ -1,14 +1,16 @@
 """Where to read in the log: some segments at a time, so that each transaction is short, and what it gives is small."""
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from observabilipy.models import LogQuery, parse_cursor, resume
 from observabilipy_sqlite.bloom import may_have
 from observabilipy_sqlite.checks import head_checksum
 from observabilipy_sqlite.logs import ends, generation
 from observabilipy_sqlite.matching import Condition, Matching
-from observabilipy_sqlite.segment import Segment
+from observabilipy_sqlite.segment import PLAIN, Segment
 from observabilipy_sqlite.values import whole_numbers
 
 __all__ = ["MOST_HEADS", "Span", "begin", "go_on", "head", "heads", "heads_after", "plain_heads", "segments", "whole"]
@@ -16,7 +18,6 @@ __all__ = ["MOST_HEADS", "Span", "begin", "go_on", "head", "heads", "heads_after
 MOST_HEADS = 256
 """Segments looked at in one transaction; those that are read are fewer when they hold much."""
 
-_PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
 _NUMBERS = ("places", "entries", "bytes", "oldest", "newest", "levels", "codec", "segment.checksum")
 _HEAD = "first, " + whole_numbers(*_NUMBERS)
 _HEADS_COLUMNS = 9
@@ -96,18 +97,14 @@ def heads_after(connection: sqlite3.Connection, last: int, most: int) -> list[Se
     return list(map(_head, rows))
 
 
-def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
+def plain_heads(connection: sqlite3.Connection) -> Iterator[Segment]:
     """The oldest segments that are as they were written, as far as they follow one another."""
     rows = connection.execute(
-        f"SELECT {_HEAD} FROM segment WHERE codec = 0 ORDER BY first LIMIT {_PLAIN_HEADS}"  # noqa: S608 - our own text
+        f"SELECT {_HEAD} FROM segment"  # noqa: S608 - our own text
+        " WHERE first >= (SELECT min(first) FROM segment WHERE codec = 0) ORDER BY first"
     )
-    found = list(map(_head, rows))
-    if found:
-        (sealed,) = connection.execute(
-            "SELECT min(first) FROM segment WHERE first > ? AND codec <> 0", (found[0].first,)
-        ).fetchone()
-        found = [segment for segment in found if sealed is None or segment.first < sealed]
-    return found
+    # One after the other: whoever puts them together stops after a few, where hundreds may wait.
+    return takewhile(lambda found: found.codec == PLAIN, map(_head, rows))
 
 
 def whole(connection: sqlite3.Connection, first: int) -> Segment:

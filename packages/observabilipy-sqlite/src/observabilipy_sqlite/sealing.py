@@ -24,8 +24,8 @@ class _Run:
     """None when they are damaged: the columns know, too."""
 
 
-def seal(database: Database) -> None:
-    """Seal what is enough for a segment, oldest first, for a tenth of a second at most.
+def seal(database: Database) -> bool:
+    """Seal what is enough for a segment, oldest first, for a tenth of a second at most. Whether there may be more.
 
     What is put together is prepared outside of the transaction that writes it; if somebody has rewritten any of it
     meanwhile, nothing is changed.
@@ -34,7 +34,8 @@ def seal(database: Database) -> None:
     while time.monotonic() < give_up:
         run = database.read(_next_run)
         if run is None or not _seal(database, run):
-            return
+            return False
+    return True
 
 
 def _seal(database: Database, run: _Run) -> bool:
@@ -56,20 +57,19 @@ def _seal(database: Database, run: _Run) -> bool:
 
 
 def _next_run(connection: sqlite3.Connection) -> _Run | None:
-    heads = pages.plain_heads(connection)
     run: list[Segment] = []
     is_enough = False
-    for head in heads:
+    size = 0
+    for head in pages.plain_heads(connection):
         if not head.is_sound:
             return _Run(logs.generation(connection), [head], None)
-        if run:
-            places = head.first + head.places - run[0].first
-            if places > _LONGEST_RUN or sum(segment.size for segment in run) + head.size > MOST_BYTES:
-                is_enough = True
-                break
+        size += head.size
+        if run and (head.end - run[0].first > _LONGEST_RUN or size > MOST_BYTES):
+            is_enough = True
+            break
         run.append(head)
-    if not is_enough and run[-1:]:
-        is_enough = run[-1].first + run[-1].places - run[0].first >= MOST_PLACES
+    if not is_enough and run:
+        is_enough = run[-1].end - run[0].first >= MOST_PLACES
     if not is_enough:
         return None
     segments: list[Segment] = []

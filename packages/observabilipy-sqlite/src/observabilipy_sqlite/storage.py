@@ -46,6 +46,7 @@ DEFAULT_MAX_BYTES = 1024**3
 """How large the file may become: 1 GiB."""
 
 _DAY = 86_400.0
+_SWEEP_SECONDS = 1.0
 _GAP_SECONDS = 0.005  # between two steps of deleting: without it, others waited for the lock until all was deleted
 
 _Reads: TypeAlias = Callable[[Database, LogQuery, Span | None, int], reading.Part[T]]
@@ -97,6 +98,8 @@ class SQLiteStorage:
         self._courier = Courier(self._async_database)
         self._deletion = Deletion(self._async_database)
         self._scrubber = Scrubber()
+        self._seals_on = False
+        self._swept = 0.0  # when, monotonic
         self._snapshots = Snapshots()  # used by the courier's thread
 
     @property
@@ -286,9 +289,21 @@ class SQLiteStorage:
 
         self._database.write(store)
 
-    def maintain(self) -> None:
-        """Sweep out what expired workers left and series that were idle for 30 days, seal segments, and checkpoint."""
+    def maintain(self) -> bool:
+        """Sweep out what expired workers left and series that were idle for 30 days, seal segments, and checkpoint.
 
+        True when there is more to seal than a tenth of a second is enough for.
+        """
+        moment = time.monotonic()
+        if not self._seals_on or moment - self._swept >= _SWEEP_SECONDS:  # 100,000 series are no look for each slice
+            self._swept = moment
+            self._sweep()
+        self._seals_on = seal(self._database)
+        self._database.keep_reserve()
+        self._database.checkpoint()
+        return self._seals_on
+
+    def _sweep(self) -> None:
         def sweep(connection: sqlite3.Connection) -> None:
             workers.sweep(connection, self._now())
             totals.sweep(connection, self._now())
@@ -296,9 +311,6 @@ class SQLiteStorage:
 
         self._database.write(sweep)
         self._scrubber.work(self._database)
-        seal(self._database)
-        self._database.keep_reserve()
-        self._database.checkpoint()
 
     def forget(self) -> None:
         """In a forked child: let go of inherited connections without closing them."""
