@@ -1,17 +1,22 @@
-"""Sealing: the small segments of commits become large ones, which are packed."""
+"""Sealing: the small segments of commits become large ones, which are packed; so does what retention leaves."""
 
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from observabilipy_sqlite import logs, pages
 from observabilipy_sqlite.database import Database
-from observabilipy_sqlite.segment import MOST_BYTES, MOST_NAMES, MOST_PLACES, Segment, Share, merged, shares_of
+from observabilipy_sqlite.segment import MOST_BYTES, MOST_NAMES, MOST_PLACES, PACKED, Segment, Share, merged, shares_of
 
-__all__ = ["seal"]
+__all__ = ["Gatherer", "seal"]
 
 _SLICE_SECONDS = 0.1  # of sealing, then whoever called has other things to do
 _LONGEST_RUN = MOST_PLACES * 5 // 4  # so that commits of half a segment make one together
+_FROM_THE_FIRST = -(2**63)
+_WINDOW = 256  # packed segments looked at in one transaction: half a millisecond
+_GATHER_SECONDS = 0.05
+_WIDEST = 65_536  # places of a gathered segment: whoever reads it unpacks a byte for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,67 @@ def seal(database: Database) -> bool:
         if run is None or not _seal(database, run):
             return False
     return True
+
+
+class Gatherer:
+    """Goes round the packed segments of one file for ever, and puts together what retention by level left of them.
+
+    Each time at least twice as much comes together as any of them had, so an entry is rewritten ten times at most.
+    """
+
+    def __init__(self) -> None:
+        self._after = _FROM_THE_FIRST
+
+    def work(self, database: Database) -> None:
+        """Look at the next segments, for a twentieth of a second at most."""
+        give_up = time.monotonic() + _GATHER_SECONDS
+        while True:
+            run = database.read(self._next)
+            if run is None or not _seal(database, run) or time.monotonic() > give_up:
+                return
+
+    def _next(self, connection: sqlite3.Connection) -> _Run | None:
+        heads = pages.heads_after(connection, self._after, _WINDOW)
+        run: list[Segment] = []
+        for head in heads:
+            if _fits(run, head):
+                run.append(head)
+            elif _worthy(run):
+                break
+            else:
+                run = [head] if _is_packed(head) else []
+        worthy = _worthy(run)
+        if not worthy:
+            self._after = heads[-1].first if len(heads) == _WINDOW else _FROM_THE_FIRST
+            return None
+        self._after = worthy[0].first
+        return _with_columns(connection, worthy)
+
+
+def _fits(run: Sequence[Segment], head: Segment) -> bool:
+    return _is_packed(head) and (
+        not run
+        or (
+            sum(segment.entries for segment in run) + head.entries <= MOST_PLACES
+            and sum(segment.size for segment in run) + head.size <= MOST_BYTES
+            and head.end - run[0].first <= _WIDEST
+        )
+    )
+
+
+def _is_packed(head: Segment) -> bool:
+    return head.is_sound and head.codec == PACKED
+
+
+def _worthy(run: Sequence[Segment]) -> Sequence[Segment]:
+    """As many of the first ones as can be had so that none of them has more than half of all."""
+    worthy = total = largest = 0
+    for number, segment in enumerate(run, 1):
+        total += segment.entries
+        largest = max(largest, segment.entries)
+        if total >= 2 * largest:
+            worthy = number
+    return run[:worthy]
 
 
 def _seal(database: Database, run: _Run) -> bool:
@@ -72,6 +138,10 @@ def _next_run(connection: sqlite3.Connection) -> _Run | None:
         is_enough = run[-1].end - run[0].first >= MOST_PLACES
     if not is_enough:
         return None
+    return _with_columns(connection, run)
+
+
+def _with_columns(connection: sqlite3.Connection, run: Sequence[Segment]) -> _Run:
     segments: list[Segment] = []
     names: set[str] = set()
     for head in run:

@@ -35,7 +35,7 @@ from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.pages import Span
 from observabilipy_sqlite.schema import Synchronous, check_library
 from observabilipy_sqlite.scrubbing import Scrubber
-from observabilipy_sqlite.sealing import seal
+from observabilipy_sqlite.sealing import Gatherer, seal
 from observabilipy_sqlite.snapshot import Snapshots
 
 __all__ = ["DEFAULT_MAX_BYTES", "SQLiteStorage"]
@@ -98,6 +98,7 @@ class SQLiteStorage:
         self._courier = Courier(self._async_database)
         self._deletion = Deletion(self._async_database)
         self._scrubber = Scrubber()
+        self._gatherer = Gatherer()
         self._seals_on = False
         self._swept = 0.0  # when, monotonic
         self._snapshots = Snapshots()  # used by the courier's thread
@@ -311,6 +312,7 @@ class SQLiteStorage:
 
         self._database.write(sweep)
         self._scrubber.work(self._database)
+        self._gatherer.work(self._database)
 
     def forget(self) -> None:
         """In a forked child: let go of inherited connections without closing them."""
