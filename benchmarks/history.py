@@ -93,7 +93,7 @@ def settle(storage: SQLiteStorage) -> None:
     """Maintain until there is nothing more to do."""
     for _ in range(10_000):
         storage.maintain()
-        packer = storage._packer  # noqa: SLF001 - whether it has more to do
+        packer = storage._maintenance.packer  # noqa: SLF001 - whether it has more to do
         if packer._steps is None and packer._next(storage._now()) is None:  # noqa: SLF001
             return
 

@@ -154,6 +154,24 @@ def test_the_upkeep_deletes_a_slice_at_each_look_until_all_is_done() -> None:
     assert looks == [(True, 150), (True, 50), (True, 10), (False, 10), (False, 10)]
 
 
+def test_the_upkeep_goes_on_with_maintenance_for_as_long_as_there_is_more() -> None:
+    told, monotonic = Told(), FakeClock()
+    answers = [True, True, False, None]
+
+    class Busy(MemoryStorage):
+        def maintain(self) -> bool | None:  # type: ignore[override] # what the port allows
+            return answers.pop(0)
+
+    keeper = upkeep(Busy(), told, monotonic)
+    looks = [keeper.look(Worker("a"))]
+    monotonic.advance(1)
+    looks += [keeper.look(Worker("a")) for _ in range(4)]
+    monotonic.advance(1)
+    looks.append(keeper.look(Worker("a")))
+
+    assert (looks, answers, told.failures) == ([False, True, True, False, False, False], [], [])
+
+
 def test_the_upkeep_retains_although_maintenance_fails() -> None:
     log, told, monotonic = Levels(DEBUG=50), Told(), FakeClock()
     storage = Kept(log)

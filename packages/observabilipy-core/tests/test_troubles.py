@@ -25,6 +25,7 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         registry.troubles.turned_away("heavy")
         registry.troubles.evicted("DEBUG", 7)
         registry.troubles.evicted_points(9)
+        registry.troubles.skipped("damaged", 1)
 
     assert counted(registry) == {
         ("observabilipy_log_entries_dropped_total", "INFO", "buffer_full"): 6,
@@ -38,6 +39,7 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         ("observabilipy_queries_refused_total", "heavy"): 2,
         ("observabilipy_log_entries_evicted_total", "DEBUG"): 14,
         ("observabilipy_history_points_evicted_total",): 18,
+        ("observabilipy_storage_skipped_total", "damaged"): 2,
     }
     assert [record.getMessage() for record in caplog.records] == [
         "log entries are dropped (buffer_full); observabilipy_log_entries_dropped_total counts them by level",

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from observabilipy.models import LogEntry, LogQuery
 from observabilipy_sqlite import SQLiteStorage
-from observabilipy_sqlite.database import Connection, Database
+from observabilipy_sqlite.connection import Connection
+from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.deletion import Deletion
 
 T = TypeVar("T")

@@ -230,7 +230,7 @@ async def test_a_full_disk_is_told_and_writing_resumes(storage: SQLiteStorage, m
 async def test_a_locked_file_is_told_and_writing_resumes(
     storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("observabilipy_sqlite.schema.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("observabilipy_sqlite.connection.BUSY_SECONDS", 0.01)
     _commit(storage, 1)
     other = sqlite3.connect(storage.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -47,7 +47,7 @@ def put(storage: SQLiteStorage, number: int) -> None:
 
 
 def settle(storage: SQLiteStorage) -> None:
-    packer = storage._packer
+    packer = storage._maintenance.packer
     while True:
         packer.work(storage._now())
         if packer._steps is None and packer._next(storage._now()) is None:
@@ -232,7 +232,7 @@ def test_an_error_in_the_middle_of_packing_costs_nothing(
     monkeypatch.setattr(storage._database, "write", failing)
     for _ in range(60):
         try:
-            storage._packer.work(storage._now())
+            storage._maintenance.packer.work(storage._now())
         except OSError:
             assert read(storage) == expected
     monkeypatch.undo()

@@ -39,7 +39,7 @@ def opened(path: Path, clock: FakeClock, **options: Any) -> SQLiteStorage:
 
 def settle(storage: SQLiteStorage) -> None:
     """Maintain until there is nothing more to do."""
-    packer = storage._packer
+    packer = storage._maintenance.packer
     while True:
         packer.work(storage._now())
         if packer._steps is None and packer._next(storage._now()) is None:

@@ -63,7 +63,7 @@ def layout(storage: SQLiteStorage) -> list[tuple[int, ...]]:
 
 def settle(storage: SQLiteStorage, packer: Packer | None = None) -> None:
     """Maintain until there is nothing more to do."""
-    packer = storage._packer if packer is None else packer
+    packer = storage._maintenance.packer if packer is None else packer
     while True:
         packer.work(storage._now())
         if packer._steps is None and packer._next(storage._now()) is None:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from observabilipy.errors import StorageUnavailable
-from observabilipy.models import LogEntry, LogQuery
+from observabilipy.errors import ObservabilityError, StorageUnavailable
+from observabilipy.models import LogEntry, LogQuery, RetentionPolicy
+from observabilipy.ports import Batch, Worker
+from observabilipy.retention import apply_log_retention
 from observabilipy_sqlite import SQLiteStorage
+from observabilipy_sqlite.checks import head_checksum
 
 DAMAGE = {
     "codec of a packed one": "UPDATE segment SET codec = 0 WHERE first = 1",
@@ -156,22 +159,119 @@ async def test_a_number_that_is_none_stops_neither_readers_nor_deletion(
     assert await read(storage, LogQuery()) == 0
 
 
-async def test_of_each_damaged_segment_a_process_is_told_once(
+async def test_each_damaged_segment_is_counted_once_and_the_first_one_told(
     storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     await damage(storage, "UPDATE body SET checksum = 7 WHERE first = 1")
+    other = SQLiteStorage(storage.path)
+    skipped = []
+    for sequence in range(1, 4):
+        for one in (storage, other):
+            await read(one, LogQuery())
+            skipped.append(one.commit(Batch(Worker(str(id(one))), sequence)).skipped)
+    await damage(storage, "UPDATE segment SET newest = 7 WHERE first = 1201")
+    await read(storage, LogQuery())
+    skipped.append(storage.commit(Batch(Worker("w"), 1)).skipped)
+    await other.aclose()
+
+    assert skipped == [{"damaged": 1}, {}, {}, {}, {}, {}, {"damaged": 1}]
+    assert (
+        caplog.messages
+        == [
+            "the log is damaged at position 1: the entries of a segment cannot be read;"
+            " observabilipy_storage_skipped_total counts such segments"
+        ]
+        * 2
+    )  # one of each storage
+
+
+async def test_a_commit_that_fails_counts_later_what_was_found(storage: SQLiteStorage) -> None:
+    await damage(storage, "UPDATE body SET checksum = 7 WHERE first = 1")
+    await read(storage, LogQuery())
+    await damage(storage, "CREATE TRIGGER refuse BEFORE INSERT ON worker BEGIN SELECT raise(ABORT, 'no'); END")
+    with pytest.raises(ObservabilityError):
+        storage.commit(Batch(Worker("w"), 1))
+    await damage(storage, "DROP TRIGGER refuse")
+
+    assert [storage.commit(Batch(Worker("w"), sequence)).skipped for sequence in (1, 2)] == [{"damaged": 1}, {}]
+
+
+async def test_a_codec_of_a_later_version_is_passed_over_and_kept_for_who_knows_it(storage: SQLiteStorage) -> None:
+    def repack(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE segment SET codec = 9 WHERE first = 1")
+        numbers = connection.execute(
+            "SELECT first, places, entries, bytes, oldest, newest, levels, codec FROM segment WHERE first = 1"
+        ).fetchone()
+        connection.execute("UPDATE segment SET checksum = ? WHERE first = 1", (head_checksum(*numbers),))
+
+    storage._database.write(repack)
+    found = await read(storage, LogQuery())
+    skipped = storage.commit(Batch(Worker("w"), 1)).skipped
+    await storage.delete_logs_before(1_300, "DEBUG")
+    await storage.delete_oldest_logs(1, "DEBUG")
     for _ in range(3):
-        await read(storage, LogQuery())
+        storage.maintain()
+    kept = storage._database.read(lambda connection: connection.execute("SELECT first, codec FROM segment").fetchall())
+    await storage.delete_logs_before(1_250)
 
-    assert caplog.messages == ["the log is damaged at position 1: 1200 entries cannot be read"]
+    assert (found, skipped, kept[0]) == (300, {"unknown_codec": 1}, (1, 9))
+    assert await storage.count_logs(LogQuery()) == await read(storage, LogQuery())
 
 
-async def test_a_file_whose_tables_have_unspeakable_names_is_set_aside(tmp_path: Path) -> None:
+SHARES = {
+    "an entry more": "UPDATE share SET entries = entries + 1 WHERE first = 1",
+    "more entries than there can be": "UPDATE share SET entries = 1 << 50 WHERE first = 1 AND level = 'INFO'",
+    "a time to come": "UPDATE share SET oldest = 1 << 60, newest = 1 << 60 WHERE first = 1",
+    "one of them is gone": "DELETE FROM share WHERE first = 1 AND level = 'DEBUG'",
+    "none is there": "DELETE FROM share WHERE first = 1",
+}
+
+
+@pytest.mark.parametrize("statement", SHARES.values(), ids=SHARES)
+async def test_what_is_told_of_levels_is_told_anew_from_the_columns(storage: SQLiteStorage, statement: str) -> None:
+    before = await storage.log_facts()
+    await damage(storage, statement)
+    counted = await storage.count_logs(LogQuery(levels={"DEBUG"}))
+    storage.maintain()
+    after = await storage.log_facts()
+
+    assert (counted, after.levels) == (500, before.levels)
+    assert await read(storage, LogQuery()) == 1_500
+
+
+async def test_a_wrong_number_of_places_hides_no_other_segment(storage: SQLiteStorage) -> None:
+    await damage(storage, "UPDATE segment SET places = 1 << 40 WHERE first = 1")
+    found = [await read(storage, LogQuery(order=order)) for order in ("asc", "desc")]
+    storage.maintain()
+    left = storage._database.read(lambda connection: connection.execute("SELECT first FROM segment").fetchall())
+
+    assert (found, left) == ([300, 300], [(1_201,)])
+
+
+async def test_a_wrong_number_of_entries_does_not_make_retention_delete_the_rest(storage: SQLiteStorage) -> None:
+    await damage(storage, "UPDATE share SET entries = 1 << 50, bytes = 1 << 50 WHERE first = 1 AND level = 'INFO'")
+    await apply_log_retention(storage, RetentionPolicy(max_count=1_500, max_bytes=10**9), now=2_000)
+
+    assert await read(storage, LogQuery()) == 1_500
+
+
+@pytest.mark.parametrize(
+    ("sound", "damaged"),
+    [
+        (b"CREATE TABLE share", b"CREATE TABLX\xd5share"),
+        (b"CREATE TABLE share", b"CREATE TABLE sharf"),
+        (b"    upcoming INT", b"    uqcoming INT"),
+        (b"    upcoming INT", b"    up\xe3oming INT"),
+    ],
+)
+async def test_a_file_whose_tables_have_unspeakable_names_is_set_aside(
+    tmp_path: Path, sound: bytes, damaged: bytes
+) -> None:
     path = tmp_path / "obs.db"
     storage = SQLiteStorage(path)
     await storage.write_logs([LogEntry(1, "INFO", "before")])
     await storage.aclose()
-    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE share", b"CREATE TABLX\xd5share"))
+    path.write_bytes(path.read_bytes().replace(sound, damaged))
     for _ in range(2):
         with pytest.raises(StorageUnavailable, match="move the file away"):
             await storage.write_logs([LogEntry(2, "INFO", "refused")])

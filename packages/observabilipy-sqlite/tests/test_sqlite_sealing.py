@@ -93,6 +93,42 @@ async def test_what_was_deleted_meanwhile_does_not_come_back(storage: SQLiteStor
     assert len(await messages(storage)) == 1_199
 
 
+async def test_what_retention_left_of_packed_segments_is_put_together(storage: SQLiteStorage) -> None:
+    for start in range(0, 20_480, 1_024):
+        await storage.write_logs(
+            [
+                LogEntry(number, "ERROR" if number % 64 == 0 else "INFO", f"{number}", {"n": number})
+                for number in range(start, start + 1_024)
+            ]
+        )
+    while storage.maintain():
+        pass
+    before = layout(storage)
+    await storage.delete_logs_before(20_000, "INFO")
+    for _ in range(20):  # each is as long as it may be
+        storage.maintain()
+    after = layout(storage)
+    left = [number for number in range(20_480) if number % 64 == 0 or number >= 20_000]
+    found = [entry async for entry in storage.read_logs(LogQuery())]
+    one = [entry.message async for entry in storage.read_logs(LogQuery(attributes={"n": "6400"}))]
+    counts = {level: facts.count for level, facts in (await storage.log_facts()).levels.items()}
+
+    assert (len(before), after) == (20, [(1, 19_393, 1), (19_457, 1_024, 1)])
+    assert [int(entry.message) for entry in found] == left
+    assert [int(str(entry.cursor).rpartition("-")[2]) for entry in found] == [number + 1 for number in left]
+    assert (one, counts) == (["6400"], {"ERROR": 320, "INFO": 473})
+
+
+async def test_nothing_is_put_together_that_would_soon_be_again(storage: SQLiteStorage) -> None:
+    await write(storage, 1_024, 1_024)
+    storage.maintain()
+    await storage.delete_oldest_logs(1_000)
+    for _ in range(3):
+        storage.maintain()
+
+    assert layout(storage) == [(1_001, 24, 1), (1_025, 1_024, 1)]
+
+
 async def test_a_damaged_segment_costs_itself_only(storage: SQLiteStorage, caplog: pytest.LogCaptureFixture) -> None:
     await write(storage, 400, 400, 400)
     storage._database.write(
@@ -106,7 +142,7 @@ async def test_a_damaged_segment_costs_itself_only(storage: SQLiteStorage, caplo
     assert len(before) == 800
     assert layout(storage) == [(1, 1_200, 1)]
     assert await messages(storage) == before
-    assert "the log is damaged at position 401: 400 entries cannot be read" in caplog.messages
+    assert [message[:35] for message in caplog.messages] == ["the log is damaged at position 401:"]
 
 
 async def test_damage_in_the_middle_of_deleting_goes_with_what_is_deleted(storage: SQLiteStorage) -> None:

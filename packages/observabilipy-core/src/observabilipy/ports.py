@@ -251,7 +251,8 @@ class CommitReport:
     neither the definitions nor the gauges that this worker reported before.
 
     ``evicted`` tells per level how many entries, and ``evicted_points`` how many points of the history, this process
-    deleted since its last commit because the store reached the size that it may have.
+    deleted since its last commit because the store reached the size that it may have. ``skipped`` tells by reason
+    ("damaged", "unknown_codec") how many pieces of the log were found that cannot be read, each of them once.
     """
 
     overflowed: dict[str, int] = field(default_factory=dict)
@@ -260,6 +261,7 @@ class CommitReport:
     generation: str = field(default="", compare=False)
     evicted: dict[str, int] = field(default_factory=dict)
     evicted_points: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -315,8 +317,12 @@ class RuntimeStoragePort(LogStoragePort, MetricsStoragePort, Protocol):
         """
         ...
 
-    def maintain(self) -> None:
-        """Housekeeping in small steps: expired workers, checkpoints, compaction. Safe to call at any time."""
+    def maintain(self) -> bool | None:
+        """Housekeeping in small steps: expired workers, checkpoints, compaction. Safe to call at any time.
+
+        True when there is more to do than one call should take: it is called again after the next commit. Else it is
+        called once a second.
+        """
         ...
 
     def forget(self) -> None:

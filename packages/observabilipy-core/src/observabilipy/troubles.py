@@ -65,6 +65,10 @@ class Troubles:
             " observabilipy_history_points_evicted_total counts its points. Raise max_bytes, or report fewer series",
         )
 
+    def skipped(self, reason: str, count: int) -> None:
+        """Pieces of the stored log cannot be read. Whoever came upon the first one has warned about it."""
+        self._add("observabilipy_storage_skipped_total", "Segments that cannot be read.", count, reason=reason)
+
     def unprotected(self) -> None:
         """A log entry waits in memory only, where ``log_durability="crash"`` promised more."""
         self._add("observabilipy_log_entries_unprotected_total", "Log entries that a crash would have taken.")

@@ -11,19 +11,20 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import TypeVar
 
 from observabilipy import process
 from observabilipy.errors import ObservabilityError, StorageRefused, StorageUnavailable
 from observabilipy_sqlite import schema
 from observabilipy_sqlite.aside import set_aside
 from observabilipy_sqlite.cap import Evicted, bound, evict, missing_pages
+from observabilipy_sqlite.connection import Connection, connect
+from observabilipy_sqlite.damage import Damage
 from observabilipy_sqlite.file import Identity, create_if_missing, forget_wal, identity
-from observabilipy_sqlite.refusal import explained, is_damage, is_full, is_harmless
+from observabilipy_sqlite.refusal import as_damage, explained, is_damage, is_full, is_harmless, is_misunderstanding
 from observabilipy_sqlite.room import drop_ballast, hold_ballast, room_at
 
-__all__ = ["Connection", "Database"]
+__all__ = ["Database"]
 
 T = TypeVar("T")
 
@@ -36,14 +37,6 @@ _DOUBT_SECONDS = 60.0  # two errors that are further apart are no evidence of a 
 _INHERITED: list[sqlite3.Connection] = []
 
 
-class Connection(sqlite3.Connection):
-    """A connection, and what is known of the file as long as it is on it: ids of series (see ``writer.Known``)."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.known_series: dict[tuple[Any, ...], int] = {}
-
-
 class Database:
     """Runs transactions on a connection of its own, one at a time, from any thread.
 
@@ -51,10 +44,17 @@ class Database:
     was replaced or deleted, and in a forked child.
     """
 
-    def __init__(self, path: Path, synchronous: schema.Synchronous = "normal", max_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        synchronous: schema.Synchronous = "normal",
+        max_bytes: int | None = None,
+        damage: Damage | None = None,
+    ) -> None:
         self.path = path
         self._synchronous = synchronous
         self._max_bytes = max_bytes
+        self.damage = damage or Damage()
         self._begin_anew()
         process.watch(self)  # pauses it around forks, closes it at exit
 
@@ -68,6 +68,7 @@ class Database:
         self._tried: Identity | None = None  # the file that was last opened, or tried to
         self._ours: Identity | None = None  # the file that was last read as one of ours
         self._doubted: tuple[Identity | None, float] | None = None  # the file that seemed damaged, and when (monotonic)
+        self.damage.forget()
         self._evicted: deque[Evicted] = deque()
         self._paused = False
 
@@ -142,7 +143,7 @@ class Database:
             StorageUnavailable: see ``write``.
         """
         with self._owned_lock():
-            self._with_ballast(lambda: self._write(self._checkpoint))
+            self._with_ballast(self._copy_wal)
             hold_ballast(self.path, self._wal_bytes())
 
     def close(self) -> None:
@@ -246,7 +247,7 @@ class Database:
 
     def _is_checkpointed(self) -> bool:
         try:
-            self._write(self._checkpoint)
+            self._copy_wal()
         except StorageUnavailable:
             return False
         return True
@@ -289,11 +290,19 @@ class Database:
                 raise
             return result
         except UnicodeDecodeError as error:  # SQLite's message quotes what is damaged
-            damage = sqlite3.DatabaseError(f"what it holds is no text: {error}")
-            damage.sqlite_errorname = "SQLITE_CORRUPT"
+            damage = as_damage(f"what it holds is no text: {error}")
             raise self._trouble(damage) from damage
         except sqlite3.Error as error:
-            raise self._trouble(error) from error
+            cause = as_damage(str(error)) if self._lacks_columns(error) else error
+            raise self._trouble(cause) from cause
+
+    def _lacks_columns(self, error: sqlite3.Error) -> bool:
+        if self._connection is None or not is_misunderstanding(error):
+            return False
+        try:
+            return schema.lacks_columns(self._connection)
+        except sqlite3.Error:
+            return False
 
     def _current(self) -> Connection:
         """The connection, on the file that the path names now."""
@@ -314,7 +323,7 @@ class Database:
         return self._connection
 
     def _open(self) -> Connection:
-        connection = self._connect()
+        connection = connect(self.path)
         try:
             schema.prepare(connection, self._synchronous)
         except StorageRefused as error:
@@ -325,19 +334,7 @@ class Database:
             raise
         return connection
 
-    def _connect(self) -> Connection:
-        # mode=rw: SQLite itself must never create the file, it would be readable by others. The timeout holds from the
-        # first statement on. No isolation level: transactions are begun here, none by the module's guess.
-        return sqlite3.connect(
-            f"file:{quote(os.fspath(self.path))}?mode=rw",
-            uri=True,
-            timeout=schema.BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-            factory=Connection,
-        )
-
-    def _checkpoint(self, _locked: sqlite3.Connection) -> None:
+    def _copy_wal(self) -> None:
         """Checkpoint on a second connection while the first one holds the write lock.
 
         No commit can then begin the WAL anew while the checkpoint runs, which is the race of the WAL reset bug
@@ -345,8 +342,18 @@ class Database:
         checkpoint outside this function is SQLite's own when the last connection closes; that one holds the whole file
         exclusively, so there is no second connection to race with.
         """
-        with contextlib.closing(self._connect()) as second:
-            second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        file = identity(self.path)
+        with contextlib.closing(connect(self.path)) as second:
+            # It opens its files now: beside a busy thread that takes many times five milliseconds, and others would
+            # wait for the lock meanwhile.
+            with contextlib.suppress(sqlite3.Error):
+                second.execute("PRAGMA schema_version").fetchall()
+
+            def copy(_locked: sqlite3.Connection) -> None:
+                if self._identity == file:
+                    second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+            self._write(copy)
 
     def size_bytes(self) -> int:
         """Of the database and its WAL, as they are now."""

@@ -4,11 +4,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 from observabilipy.models import level_name, to_micros
 from observabilipy_sqlite import logs, pages
 from observabilipy_sqlite.database import Database
-from observabilipy_sqlite.segment import PLAIN, Columns, Segment, is_intact, thinned
+from observabilipy_sqlite.segment import PLAIN, Columns, Segment, thinned
 from observabilipy_sqlite.values import escaped, whole_numbers
 
 __all__ = ["Deletion"]
@@ -18,6 +19,10 @@ __all__ = ["Deletion"]
 _STEP_SEGMENTS = 64
 _STEP_BYTES = 8 * 1024 * 1024
 _PACKED_SHARE = 4  # what is packed takes less than this part of its text
+
+
+_Rows: TypeAlias = Sequence[tuple[int, int]]
+"""First positions of segments, and how many of their entries shall go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,14 @@ class Deletion:
         found = self._database.search(find)
         if not found:
             return 0, False
+        for segment in found.wholes:
+            if not segment.is_sound:
+                self._database.damage.is_readable(segment)  # so that it is counted
         if found.partly is None:
             return self._database.write(partial(_delete, found=found)), True
         segment = found.partly
         number, new = segment.entries, None
-        if is_intact(segment):  # else nobody can read any of it
+        if self._database.damage.is_readable(segment):  # else nobody can read any of it
             columns = segment.read()
             gone = wanted(segment, columns)
             number = sum(gone)
@@ -99,30 +107,33 @@ def _delete(connection: sqlite3.Connection, found: _Found) -> int:
         return 0
     for first in found.strays:
         logs.remove_stray_shares(connection, first)
-    return sum(segment.entries for segment in found.wholes if logs.remove(connection, segment))
+    gone = [segment for segment in found.wholes if logs.remove(connection, segment)]
+    return sum(segment.entries for segment in gone if segment.is_sound)
 
 
 def _older(connection: sqlite3.Connection, micros: int, level: str | None) -> _Found:
     where, parameters = ("TRUE", ()) if level is None else ("level = ?", (level,))
-    rows = connection.execute(
-        f"SELECT first, {whole_numbers('sum(entries)')} FROM share"  # noqa: S608 - our own text
-        f" WHERE oldest < ? AND {where} GROUP BY first ORDER BY first LIMIT {_STEP_SEGMENTS}",
-        (micros, *parameters),
-    ).fetchall()
-    return _found(connection, rows, lambda head, entries: head.newest < micros and entries == head.entries)
+
+    def after(last: int) -> _Rows:
+        return connection.execute(
+            f"SELECT first, {whole_numbers('sum(entries)')} FROM share"  # noqa: S608 - our own text
+            f" WHERE first > ? AND oldest < ? AND {where} GROUP BY first ORDER BY first LIMIT {_STEP_SEGMENTS}",
+            (last, micros, *parameters),
+        ).fetchall()
+
+    return _found(connection, after, lambda head, entries: head.newest < micros and entries == head.entries)
 
 
 def _first(connection: sqlite3.Connection, most: int, level: str | None) -> _Found:
-    if level is None:
-        rows = connection.execute(
-            f"SELECT first, {whole_numbers('entries')} FROM segment ORDER BY first LIMIT ?",  # noqa: S608 - our own text
-            (_STEP_SEGMENTS,),
-        )
-    else:
-        rows = connection.execute(
-            f"SELECT first, {whole_numbers('entries')} FROM share WHERE level = ? ORDER BY first LIMIT ?",  # noqa: S608 - our own text
-            (level, _STEP_SEGMENTS),
-        )
+    where, parameters = ("segment WHERE TRUE", ()) if level is None else ("share WHERE level = ?", (level,))
+
+    def after(last: int) -> _Rows:
+        return connection.execute(
+            f"SELECT first, {whole_numbers('entries')} FROM {where}"  # noqa: S608 - our own text
+            f" AND first > ? ORDER BY first LIMIT {_STEP_SEGMENTS}",
+            (*parameters, last),
+        ).fetchall()
+
     left = most
 
     def is_whole(head: Segment, entries: int) -> bool:
@@ -130,28 +141,37 @@ def _first(connection: sqlite3.Connection, most: int, level: str | None) -> _Fou
         left -= entries
         return left >= 0 and entries == head.entries
 
-    return _found(connection, rows.fetchall(), is_whole)
+    return _found(connection, after, is_whole)
 
 
 def _found(
-    connection: sqlite3.Connection, rows: Sequence[tuple[int, int]], is_whole: Callable[[Segment, int], bool]
+    connection: sqlite3.Connection, rows_after: Callable[[int], _Rows], is_whole: Callable[[Segment, int], bool]
 ) -> _Found:
-    """The first of these segments: as many as go as a whole, else the one that goes in part."""
+    """The first of these segments: as many as go as a whole, else the one that goes in part.
+
+    One that is damaged goes as a whole, since nobody can read it. One of a later version's codec cannot be taken apart
+    here: it stays until all of it may go, or a worker of that version comes.
+    """
     generation = logs.generation(connection)
     wholes: list[Segment] = []
     strays: list[int] = []
     size = 0
-    for first, entries in rows:
-        head = pages.head(connection, first)
-        if head is None:
-            strays.append(first)
-            continue
-        if not is_whole(head, entries):
-            return _Found(generation, wholes, None if wholes or strays else pages.whole(connection, first), strays)
-        wholes.append(head)
-        size += head.size if head.codec == PLAIN else head.size // _PACKED_SHARE
-        if size >= _STEP_BYTES:
-            break
+    last = -(2**63)
+    while not (wholes or strays) and (rows := rows_after(last)):
+        for first, entries in rows:
+            last = first
+            head = pages.head(connection, first)
+            if head is None:
+                strays.append(first)
+                continue
+            if head.is_sound and not is_whole(head, entries):
+                if not head.is_known:
+                    continue
+                return _Found(generation, wholes, None if wholes or strays else pages.whole(connection, first), strays)
+            wholes.append(head)
+            size += head.size if head.codec == PLAIN else head.size // _PACKED_SHARE
+            if size >= _STEP_BYTES:
+                break
     return _Found(generation, wholes, strays=strays)
 
 

@@ -57,26 +57,32 @@ def definitions_of(connection: sqlite3.Connection, names: Iterable[str]) -> dict
         " FROM family WHERE name IN (SELECT value FROM json_each(?))",
         (json.dumps([*names], ensure_ascii=False),),
     ).fetchone()
-    return {row[0]: _defined(tuple(row)) for row in json.loads(found)}
+    families = (_defined(tuple(row)) for row in json.loads(found))
+    return {family.name: family for family in families if family is not None}
 
 
 def definitions(connection: sqlite3.Connection) -> list[Family]:
     """All families, without series, in the order of their names."""
-    return [_defined(found) for found in connection.execute(f"{_DEFINITIONS} ORDER BY name")]
+    found = map(_defined, connection.execute(f"{_DEFINITIONS} ORDER BY name"))
+    return [family for family in found if family is not None]
 
 
 @lru_cache(maxsize=4_096)  # they are the same in nearly every flush
-def _defined(row: tuple[str, str, str, str, Aggregate, str, int]) -> Family:
+def _defined(row: tuple[str, str, str, str, Aggregate, str, int]) -> Family | None:
+    """The family of a row; None where damage left none: the next report defines it anew."""
     name, kind, text, unit, aggregate, bounds, limit = row
-    return Family(
-        name,
-        MetricKind(kind),
-        text,
-        unit,
-        aggregate=aggregate,
-        bounds=tuple(json.loads(bounds)),
-        series_limit=limit,
-    )
+    try:
+        return Family(
+            name,
+            MetricKind(kind),
+            text,
+            unit,
+            aggregate=aggregate,
+            bounds=tuple(json.loads(bounds)),
+            series_limit=limit,
+        )
+    except (ValueError, TypeError):
+        return None
 
 
 def family_of(connection: sqlite3.Connection, sample: MetricSample) -> Family:

@@ -35,7 +35,7 @@ from observabilipy_sqlite.frames import (
 )
 from observabilipy_sqlite.stretches import Chunk, Stretch
 
-__all__ = ["Known", "Reading", "count", "delete_before", "histories", "matching_series", "store", "sweep"]
+__all__ = ["Known", "Reading", "count", "delete_before", "histories", "matching_series", "store"]
 
 Known: TypeAlias = dict[int, tuple[str, MetricKind, dict[str, str]]]
 """Name, kind and labels by series id."""
@@ -82,16 +82,6 @@ def delete_before(connection: sqlite3.Connection, timestamp: float, now: int) ->
     micros = to_micros(timestamp)
     gone = connection.execute("DELETE FROM frame WHERE timestamp < ? RETURNING points", (micros,)).fetchall()
     return sum(int(points) for (points,) in gone) + stretches.cut(connection, micros, now)
-
-
-def sweep(connection: sqlite3.Connection) -> None:
-    """Forget series that ended before the oldest point: nothing mentions them any more."""
-    connection.execute(
-        "DELETE FROM series WHERE ended < min("
-        " (SELECT coalesce(min(timestamp), 9223372036854775807) FROM frame),"
-        " (SELECT coalesce(min(max(oldest, since)), 9223372036854775807) FROM stretch WHERE state < 2))"
-        " AND id < (SELECT max(id) FROM series)"  # an id is never used again: snapshots remember whose it is
-    )
 
 
 class _Wanted(NamedTuple):
@@ -180,7 +170,7 @@ class _Line:
 
 async def histories(courier: Courier, database: Database, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
     """What a query gives, read on the courier's thread."""
-    pages = Reading(database, query).pages()
+    pages = Reading(database, query, database.damage.in_history).pages()
     found = None
     while found is None:
         found = await courier.carry(partial(_further, pages))

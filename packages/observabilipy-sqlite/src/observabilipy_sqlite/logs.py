@@ -7,17 +7,20 @@ from typing import TypeAlias
 
 from observabilipy.encoding.encoded_entries import encoded
 from observabilipy.models import LevelFacts, LogEntry, LogFacts, from_micros
+from observabilipy_sqlite.checks import head_checksum, share_checksum
 from observabilipy_sqlite.segment import Segment, Share, segments_of
 from observabilipy_sqlite.values import unescaped, whole_numbers
 
 __all__ = [
     "Prepared",
+    "Rewritten",
     "append",
     "count",
     "drop",
     "ends",
     "facts",
     "generation",
+    "note_skipped",
     "prepared",
     "remove",
     "remove_stray_shares",
@@ -28,14 +31,21 @@ __all__ = [
 Prepared: TypeAlias = Sequence[tuple[Segment, list[Share]]]
 """Segments as they will be written, but for their positions."""
 
+Rewritten: TypeAlias = tuple[Segment, list[Share]] | None
+"""What comes in the place of segments, if anything does."""
+
 _SEGMENT = (
-    "INSERT INTO segment (first, places, entries, bytes, oldest, newest, levels, codec) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO segment (first, places, entries, bytes, oldest, newest, levels, codec, checksum)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _BODY = (
     "INSERT INTO body (first, names, checksum, filter, timestamps, codes, messages, attributes)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_SHARE = "INSERT INTO share (first, level, entries, bytes, oldest, newest) VALUES (?, ?, ?, ?, ?, ?)"
+_SHARE = "INSERT INTO share (first, level, entries, bytes, oldest, newest, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)"
+# What damage made of a number must not make retention believe that there is too much. A segment of 4 MiB has 512 Ki
+# characters, each of which may take 6 bytes, or one entry.
+_PLAUSIBLE = "entries BETWEEN 1 AND 4096 AND bytes >= 0 AND (bytes <= 4194304 OR entries = 1)"
 _NUMBERS = whole_numbers("entries", "bytes", "oldest", "newest")
 _SUMS = whole_numbers("sum(entries)", "sum(bytes)", "min(oldest)", "max(newest)")
 _VERSION = whole_numbers("places", "entries", "codec")  # which rewriting of a segment it is
@@ -78,7 +88,7 @@ def facts(connection: sqlite3.Connection) -> LogFacts:
         unescaped(name.decode(errors="replace")): LevelFacts(count, from_micros(oldest), from_micros(newest), size)
         for name, count, size, oldest, newest in connection.execute(
             # No text: one name that is damaged would cost all that is known.
-            f"SELECT CAST(level AS BLOB), {_SUMS} FROM share GROUP BY level ORDER BY level"  # noqa: S608 - our own text
+            f"SELECT CAST(level AS BLOB), {_SUMS} FROM share WHERE {_PLAUSIBLE} GROUP BY level ORDER BY level"  # noqa: S608 - our own text
         )
     }
     return LogFacts(known.generation, known.oldest, known.upcoming, levels)
@@ -86,16 +96,33 @@ def facts(connection: sqlite3.Connection) -> LogFacts:
 
 def count(connection: sqlite3.Connection) -> int:
     """How many entries there are."""
-    return int(connection.execute("SELECT coalesce(sum(entries), 0) FROM segment").fetchone()[0])
+    (number,) = connection.execute(
+        f"SELECT coalesce(sum(entries), 0) FROM segment WHERE {_PLAUSIBLE}"  # noqa: S608 - our own text
+    ).fetchone()
+    return int(number)
 
 
-def shares(connection: sqlite3.Connection, first: int, last: int) -> list[Share]:
-    """What the segments from one to another have of each level."""
+def shares(connection: sqlite3.Connection, segments: Sequence[Segment]) -> list[Share] | None:
+    """What segments that follow one another have of each level; None when what the file says of that is damaged."""
     rows = connection.execute(
-        f"SELECT CAST(level AS BLOB), {_NUMBERS} FROM share WHERE first BETWEEN ? AND ?",  # noqa: S608 - our own text
-        (first, last),
-    )
-    return [(name.decode(errors="replace"), *numbers) for name, *numbers in rows]
+        f"SELECT first, CAST(level AS BLOB), {_NUMBERS}, checksum FROM share WHERE first BETWEEN ? AND ?",  # noqa: S608 - our own text
+        (segments[0].first, segments[-1].first),
+    ).fetchall()
+    found = [(name.decode(errors="replace"), *numbers) for _, name, *numbers, _ in rows]
+    is_sound = all(row[-1] == share_checksum(row[0], share) for row, share in zip(rows, found, strict=True))
+    is_all = sum(share[1] for share in found) == sum(segment.entries for segment in segments)
+    return found if is_sound and is_all else None
+
+
+def note_skipped(connection: sqlite3.Connection, found: Sequence[tuple[int, str]]) -> dict[str, int]:
+    """Remember segments that cannot be read, by first position and reason. Gives how many nobody knew of."""
+    counts: Counter[str] = Counter()
+    for first, reason in found:
+        new = connection.execute(
+            "INSERT OR IGNORE INTO skipped (first, reason) VALUES (?, ?) RETURNING first", (first, reason)
+        )
+        counts[reason] += len(new.fetchall())
+    return dict(+counts)
 
 
 def remove(connection: sqlite3.Connection, known: Segment) -> bool:
@@ -113,7 +140,7 @@ def remove(connection: sqlite3.Connection, known: Segment) -> bool:
 def drop(connection: sqlite3.Connection, first: int) -> Counter[str]:
     """Remove a segment whatever it is by now. Gives how many entries of each level went."""
     levels = connection.execute(
-        f"SELECT CAST(level AS BLOB), {whole_numbers('entries')} FROM share WHERE first = ?",  # noqa: S608 - our own text
+        f"SELECT CAST(level AS BLOB), {whole_numbers('entries')} FROM share WHERE first = ? AND {_PLAUSIBLE}",  # noqa: S608 - our own text
         (first,),
     ).fetchall()
     for table in ("segment", "body", "share"):
@@ -128,7 +155,7 @@ def remove_stray_shares(connection: sqlite3.Connection, first: int) -> None:
     )
 
 
-def replace(connection: sqlite3.Connection, known: Sequence[Segment], new: tuple[Segment, list[Share]] | None) -> bool:
+def replace(connection: sqlite3.Connection, known: Sequence[Segment], new: Rewritten) -> bool:
     """Put a segment in the place of others, or nothing; not if somebody has rewritten one of them meanwhile."""
     connection.execute("SAVEPOINT replacing")
     is_done = all(remove(connection, segment) for segment in known)
@@ -142,19 +169,17 @@ def replace(connection: sqlite3.Connection, known: Sequence[Segment], new: tuple
 
 
 def _insert(connection: sqlite3.Connection, segment: Segment, shares_: list[Share], first: int) -> None:
-    connection.execute(
-        _SEGMENT,
-        (
-            first,
-            segment.places,
-            segment.entries,
-            segment.size,
-            segment.oldest,
-            segment.newest,
-            segment.levels,
-            segment.codec,
-        ),
+    numbers = (
+        first,
+        segment.places,
+        segment.entries,
+        segment.size,
+        segment.oldest,
+        segment.newest,
+        segment.levels,
+        segment.codec,
     )
+    connection.execute(_SEGMENT, (*numbers, head_checksum(*numbers)))
     connection.execute(
         _BODY,
         (
@@ -168,4 +193,4 @@ def _insert(connection: sqlite3.Connection, segment: Segment, shares_: list[Shar
             segment.attributes,
         ),
     )
-    connection.executemany(_SHARE, [(first, *share) for share in shares_])
+    connection.executemany(_SHARE, [(first, *share, share_checksum(first, share)) for share in shares_])

@@ -81,9 +81,13 @@ class Matching:
     def told(self, low: int, high: int, step: int) -> Condition:
         """When the shares of a segment tell all: its entries are in a span, in the time wanted, and in one step.
 
-        Not before 1970: there SQLite's division rounds up.
+        Not before 1970: there SQLite's division rounds up. And not when they do not add up: damage is found by
+        looking into the segment.
         """
-        conditions = ["first >= ? AND first + places <= ? AND oldest >= 0 AND oldest / ? = newest / ?"]
+        conditions = [
+            "first >= ? AND first + places <= ? AND oldest >= 0 AND oldest / ? = newest / ?"
+            " AND entries IS (SELECT sum(share.entries) FROM share WHERE share.first = segment.first)"
+        ]
         parameters: list[object] = [low, high, step, step]
         if self._since is not None:
             conditions.append("oldest >= ?")

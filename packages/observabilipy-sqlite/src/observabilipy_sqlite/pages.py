@@ -3,14 +3,16 @@
 import contextlib
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from observabilipy.models import LogQuery, parse_cursor, resume
 from observabilipy_sqlite.bloom import may_have
+from observabilipy_sqlite.checks import head_checksum
 from observabilipy_sqlite.logs import ends, generation
 from observabilipy_sqlite.matching import Condition, Matching
-from observabilipy_sqlite.segment import MOST_BYTES, PACKED, Segment
+from observabilipy_sqlite.segment import MOST_BYTES, PACKED, PLAIN, Segment
 from observabilipy_sqlite.turns import Turns
 from observabilipy_sqlite.values import whole_numbers
 
@@ -21,6 +23,7 @@ __all__ = [
     "go_on",
     "head",
     "heads",
+    "heads_after",
     "narrowed",
     "plain_heads",
     "segments",
@@ -35,11 +38,11 @@ MOST_HEADS = 256
 _STRIP = 4_096  # segments whose shares one transaction adds up: ten milliseconds, without the interpreter's lock
 _SEARCHED_BYTES = 16_777_216  # of segments whose messages one transaction searches: a dozen milliseconds
 _MOST_ROOM = 2 * MOST_BYTES
-_PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
-_HEAD = "first, " + whole_numbers("places", "entries", "bytes", "oldest", "newest", "levels", "codec")
-_HEADS_COLUMNS = 8
+_NUMBERS = ("places", "entries", "bytes", "oldest", "newest", "levels", "codec", "segment.checksum")
+_HEAD = "first, " + whole_numbers(*_NUMBERS)
+_HEADS_COLUMNS = 9
 # Names are no text before the checksum was looked at. And what stands for a body that is not there fits no checksum.
-_COLUMNS = "CAST(names AS BLOB), checksum, filter, timestamps, codes, messages, attributes"
+_COLUMNS = "CAST(names AS BLOB), body.checksum, filter, timestamps, codes, messages, attributes"
 _NO_BODY = (b"", -1, None, b"", b"", b"", b"")
 
 
@@ -62,7 +65,7 @@ class Span:
             return Span(self.generation, self.high, self.high)
         if down:
             return Span(self.generation, self.low, max(self.low, min(self.high, segment.first)))
-        return Span(self.generation, min(self.high, segment.first + segment.places), self.high)
+        return Span(self.generation, min(self.high, segment.end), self.high)
 
 
 def begin(connection: sqlite3.Connection, query: LogQuery) -> Span:
@@ -88,7 +91,8 @@ def heads(
 ) -> list[Segment]:
     """The next segments that have something of a span, and fulfil a condition; without their columns."""
     with contextlib.closing(_heads(connection, todo, condition, down, most)) as rows:
-        return list(map(_head, rows))
+        # One that is damaged may seem to reach into the span; of these there is one at most, so one more was asked for.
+        return [found for found in map(_head, rows) if found.end > todo.low]
 
 
 def _heads(  # noqa: PLR0917 - the last one is for what heads are read together with
@@ -100,7 +104,7 @@ def _heads(  # noqa: PLR0917 - the last one is for what heads are read together 
         f"SELECT {_HEAD}{columns} FROM segment {'LEFT JOIN body USING (first)' if columns else ''}"  # noqa: S608 - our own text
         # From the one that spans the position on: the others are found by their number.
         " WHERE first >= coalesce((SELECT max(first) FROM segment WHERE first <= ?), ?) AND first < ?"
-        f" AND first + places > ? AND {where} ORDER BY first {'DESC' if down else 'ASC'} LIMIT {most}",
+        f" AND first + places > ? AND {where} ORDER BY first {'DESC' if down else 'ASC'} LIMIT {most + 1}",
         (todo.low, todo.low, todo.high, todo.low, *parameters),
     )
 
@@ -111,18 +115,23 @@ def head(connection: sqlite3.Connection, first: int) -> Segment | None:
     return None if row is None else _head(row)
 
 
-def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
+def heads_after(connection: sqlite3.Connection, last: int, most: int) -> list[Segment]:
+    """The next segments that begin behind a position, whatever they have; without their columns."""
+    rows = connection.execute(
+        f"SELECT {_HEAD} FROM segment WHERE first > ? ORDER BY first LIMIT ?",  # noqa: S608 - our own text
+        (last, most),
+    )
+    return list(map(_head, rows))
+
+
+def plain_heads(connection: sqlite3.Connection) -> Iterator[Segment]:
     """The oldest segments that are as they were written, as far as they follow one another."""
     rows = connection.execute(
-        f"SELECT {_HEAD} FROM segment WHERE codec = 0 ORDER BY first LIMIT {_PLAIN_HEADS}"  # noqa: S608 - our own text
+        f"SELECT {_HEAD} FROM segment"  # noqa: S608 - our own text
+        " WHERE first >= (SELECT min(first) FROM segment WHERE codec = 0) ORDER BY first"
     )
-    found = list(map(_head, rows))
-    if found:
-        (sealed,) = connection.execute(
-            "SELECT min(first) FROM segment WHERE first > ? AND codec <> 0", (found[0].first,)
-        ).fetchone()
-        found = [segment for segment in found if sealed is None or segment.first < sealed]
-    return found
+    # One after the other: whoever puts them together stops after a few, where hundreds may wait.
+    return takewhile(lambda found: found.codec == PLAIN, map(_head, rows))
 
 
 def narrowed(connection: sqlite3.Connection, todo: Span, condition: Condition) -> Span:
@@ -170,20 +179,23 @@ def shares(
 
 
 def whole(connection: sqlite3.Connection, first: int) -> Segment:
-    """A segment that is there, with its columns. Whether they are intact, and there at all, is for ``is_intact``."""
+    """A segment that is there, with its columns. Whether they are intact, and there at all, is for ``fault``."""
     row = connection.execute(
         f"SELECT {_HEAD}, {_COLUMNS} FROM segment LEFT JOIN body USING (first) WHERE first = ?",  # noqa: S608 - our own text
         (first,),
     ).fetchone()
-    known, (names, checksum, filter_, *columns) = row[:_HEADS_COLUMNS], row[_HEADS_COLUMNS:]
+    head = _head(row[:_HEADS_COLUMNS])
+    names, checksum, filter_, *columns = row[_HEADS_COLUMNS:]
     if set(map(type, (names, *columns))) != {bytes}:  # there is none, or damage made text of it
         names, checksum, filter_, *columns = _NO_BODY
-    return Segment(*(*known, names.decode(errors="replace"), checksum, _bytes_or_none(filter_), *columns))
+    head.names, head.checksum, head.filter = names.decode(errors="replace"), checksum, _bytes_or_none(filter_)
+    head.timestamps, head.codes, head.messages, head.attributes = columns
+    return head
 
 
-def _head(row: Sequence[int]) -> Segment:
-    first, places, entries, size, oldest, newest, levels, codec = row
-    return Segment(first, places, entries, size, oldest, newest, levels, codec, "", 0, None, b"", b"", b"", b"")
+def _head(row: tuple[int, int, int, int, int, int, int, int, int]) -> Segment:
+    numbers = row[:8]
+    return Segment(*numbers, "", 0, None, b"", b"", b"", b"", head_checksum(*numbers) == row[8])
 
 
 def segments(
@@ -205,6 +217,8 @@ def segments(
         for row in rows:
             looked_at += 1
             known = _head(row[:_HEADS_COLUMNS])
+            if known.end <= todo.low:
+                continue
             if not looks_inside or _may_match(known, matching, *map(_bytes_or_none, row[_HEADS_COLUMNS:])):
                 size += known.size
                 if taken and size > most_bytes:

@@ -21,7 +21,7 @@ from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.matching import Matching, Row
 from observabilipy_sqlite.pages import Span
-from observabilipy_sqlite.segment import Segment, is_intact
+from observabilipy_sqlite.segment import Segment
 from observabilipy_sqlite.turns import Turns
 from observabilipy_sqlite.values import unescaped
 
@@ -68,7 +68,7 @@ def count(database: Database, query: LogQuery, todo: Span | None) -> Part[None]:
         return Part([], len(rows), rest)
     where, told, others, rest = database.read(partial(_told, query=query, matching=matching, todo=todo))
     number = sum(count for _, level, count in told if matching.wants_level(level))
-    for segment in _intact(others):
+    for segment in _readable(database, others):
         number += matching.count(segment, where.low, where.high)
     return Part([], number, rest)
 
@@ -86,7 +86,7 @@ def volume(database: Database, query: LogQuery, todo: Span | None, step: int) ->
         for number, level, count in told:
             if matching.wants_level(level):
                 counts[number, level] += count
-        for segment in _intact(others):
+        for segment in _readable(database, others):
             counts.update(matching.volume(segment, where.low, where.high, step))
     volumes = [((number, unescaped(level)), count) for (number, level), count in counts.items()]
     return Part(volumes, counts.total(), rest)
@@ -111,11 +111,11 @@ def _told(
     return some, pages.shares(connection, some, wanted, told, step), others, Span(todo.generation, some.high, todo.high)
 
 
-def _intact(segments: list[Segment]) -> Iterator[Segment]:
+def _readable(database: Database, segments: list[Segment]) -> Iterator[Segment]:
     """Those that can be read, with a turn for other threads after each."""
     turns = Turns()
     for segment in segments:
-        if is_intact(segment):
+        if database.damage.is_readable(segment):
             yield segment
         turns.take()
 
@@ -133,7 +133,7 @@ def _rows(database: Database, query: LogQuery, todo: Span | None, left: int) -> 
     where, found, rest = database.read(look)
     taken: list[Row] = []
     size = 0
-    for segment in _intact(found):
+    for segment in _readable(database, found):
         rows = matching.rows(segment, where.low, where.high)
         if down:
             rows.reverse()

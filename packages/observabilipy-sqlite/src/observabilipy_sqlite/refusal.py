@@ -5,7 +5,7 @@ from pathlib import Path
 
 from observabilipy.errors import ObservabilityError, StorageUnavailable
 
-__all__ = ["explained", "is_damage", "is_full", "is_harmless"]
+__all__ = ["as_damage", "explained", "is_damage", "is_full", "is_harmless", "is_misunderstanding"]
 
 _HARMLESS = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_INTERRUPT")  # a full disk must not cost the readers their connection
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -28,6 +28,18 @@ def explained(path: Path, error: sqlite3.Error) -> ObservabilityError:
     name = _name(error)
     remedy = next((f": {text}" for prefix, text in _REMEDIES.items() if name.startswith(prefix)), "")
     return StorageUnavailable(f"cannot use {path}: {error}{remedy}")
+
+
+def as_damage(message: str) -> sqlite3.DatabaseError:
+    """An error as SQLite's own for a damaged file."""
+    damage = sqlite3.DatabaseError(message)
+    damage.sqlite_errorname = "SQLITE_CORRUPT"
+    return damage
+
+
+def is_misunderstanding(error: sqlite3.Error) -> bool:
+    """Whether SQLite does not know what a statement speaks of."""
+    return _name(error) == "SQLITE_ERROR"
 
 
 def is_harmless(error: sqlite3.Error) -> bool:

@@ -1,19 +1,18 @@
 """What the file holds: the tables, and the settings of every connection to it."""
 
+import contextlib
 import secrets
 import sqlite3
 import time
 from typing import Literal, TypeAlias
 
 from observabilipy.errors import ConfigurationError, StorageRefused
+from observabilipy_sqlite.connection import BUSY_SECONDS
 
-__all__ = ["BUSY_SECONDS", "Synchronous", "check_library", "is_ours", "prepare"]
+__all__ = ["Synchronous", "check_library", "is_ours", "lacks_columns", "prepare"]
 
 Synchronous: TypeAlias = Literal["normal", "full"]
 """When SQLite waits for the disk: at checkpoints, or at every commit."""
-
-BUSY_SECONDS = 5.0
-"""How long a connection waits for another one's lock before it gives up."""
 
 _APPLICATION_ID = 0x6F627379  # "obsy"
 
@@ -71,7 +70,8 @@ CREATE TABLE segment (
     oldest INTEGER NOT NULL,                -- microseconds
     newest INTEGER NOT NULL,                -- microseconds
     levels INTEGER NOT NULL,                -- a bit for each level that occurs
-    codec INTEGER NOT NULL                  -- 0 plain, 1 zlib
+    codec INTEGER NOT NULL,                 -- 0 plain, 1 zlib
+    checksum INTEGER NOT NULL               -- CRC-32 of the numbers before it
 ) STRICT;
 CREATE INDEX plain_segment ON segment (first) WHERE codec = 0;
 
@@ -94,8 +94,15 @@ CREATE TABLE share (
     bytes INTEGER NOT NULL,
     oldest INTEGER NOT NULL,                -- microseconds
     newest INTEGER NOT NULL,                -- microseconds
+    checksum INTEGER NOT NULL,              -- CRC-32 of the numbers, then the level
     PRIMARY KEY (first, level)
 ) STRICT, WITHOUT ROWID;
+
+-- Segments that a reader could not read, so that each is counted once, whoever comes upon it.
+CREATE TABLE skipped (
+    first INTEGER PRIMARY KEY,              -- of the segment
+    reason TEXT NOT NULL                    -- damaged, unknown_codec
+) STRICT;
 
 CREATE TABLE family (
     name TEXT PRIMARY KEY,
@@ -241,6 +248,20 @@ def is_ours(connection: sqlite3.Connection) -> bool | None:
     except sqlite3.DatabaseError:
         return None
     return (application, version // _THOUSAND) == (_APPLICATION_ID, _MAJOR)
+
+
+def lacks_columns(connection: sqlite3.Connection) -> bool:
+    """Whether a table or a column of ours is missing: a flipped byte in a definition gives it another name."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_TABLES)
+        wanted = set(model.execute(_COLUMNS))
+    return not wanted <= set(connection.execute(_COLUMNS))
+
+
+_COLUMNS = (  # no text: damage may have left none
+    "SELECT CAST(tables.name AS BLOB), CAST(columns.name AS BLOB)"
+    " FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns"
+)
 
 
 def _newest() -> int:

@@ -1,6 +1,5 @@
 """Segments: entries that follow one another, column by column, as they lie in the file."""
 
-import logging
 import sys
 import zlib
 from array import array
@@ -13,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from observabilipy.encoding.encoded_entries import EncodedEntry
 from observabilipy.models import LEVELS
 from observabilipy_sqlite.bloom import filter_of
+from observabilipy_sqlite.checks import columns_checksum
 from observabilipy_sqlite.values import escaped, escaped_lines
 
 __all__ = [
@@ -25,10 +25,11 @@ __all__ = [
     "Columns",
     "Segment",
     "Share",
-    "is_intact",
+    "fault",
     "level_bits",
     "merged",
     "segments_of",
+    "shares_of",
     "thinned",
 ]
 
@@ -88,6 +89,7 @@ class Segment:
         checksum: CRC-32 of the names and the four columns, one after the other.
         filter: of the attributes, if it is packed.
         timestamps, codes, messages, attributes: the columns, as the codec has them.
+        is_sound: whether the numbers, from ``first`` to ``codec``, agree with their checksum in the file.
     """
 
     first: int
@@ -105,6 +107,17 @@ class Segment:
     codes: bytes
     messages: bytes
     attributes: bytes
+    is_sound: bool = True
+
+    @property
+    def end(self) -> int:
+        """The position behind it, as far as that can be believed: a wrong one would hide what follows."""
+        return self.first + (self.places if self.is_sound else 1)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its codec is one that is known here."""
+        return self.codec in {PLAIN, PACKED}
 
     @property
     def level_names(self) -> list[str]:
@@ -145,37 +158,14 @@ class Segment:
         return column if self.codec == PLAIN else zlib.decompress(column, bufsize=max(1, min(bytes_, 2 * MOST_BYTES)))
 
 
-def is_intact(segment: Segment) -> bool:
-    """Whether the columns are as they were written. Of others is told here, once; whoever asks does without them."""
+def fault(segment: Segment) -> str | None:
+    """Why a segment cannot be read: it is "damaged", or has an "unknown_codec" of a later version; None if it can."""
+    if not segment.is_sound:
+        return "damaged"
+    if not segment.is_known:
+        return "unknown_codec"
     columns = (segment.timestamps, segment.codes, segment.messages, segment.attributes)
-    if _checksum(segment.names, *columns) == segment.checksum and _has_what_it_says(segment):
-        return True
-    which = segment.first, segment.checksum
-    if which not in _told:
-        if len(_told) >= _MOST_TOLD:
-            _told.clear()
-        _told.add(which)
-        logging.getLogger("observabilipy").warning(
-            "the log is damaged at position %d: %d entries cannot be read", segment.first, segment.entries
-        )
-    return False
-
-
-_told: set[tuple[int, int]] = set()
-"""Damaged segments of which this process has told; each reader of them would tell again."""
-
-_MOST_TOLD = 1_024
-
-
-def _has_what_it_says(segment: Segment) -> bool:
-    """Whether the head, which has no checksum, fits the columns, which were found to be right."""
-    if segment.codec not in {PLAIN, PACKED}:
-        return False
-    try:
-        codes = segment.read_codes()
-    except zlib.error:
-        return False
-    return (len(codes), len(codes) - codes.count(0)) == (segment.places, segment.entries)
+    return None if columns_checksum(segment.names, *columns) == segment.checksum else "damaged"
 
 
 _NARROW = 4  # bytes of a difference of up to 35 minutes; the others have 8
@@ -272,6 +262,13 @@ def merged(parts: Sequence[Segment], shares: Iterable[Share]) -> tuple[Segment, 
     return _stored(first, PACKED, "\n".join(names), columns, kept, filter_of(columns.attributes)), kept
 
 
+def shares_of(segment: Segment) -> list[Share]:
+    """What a segment that can be read has of each level, found by reading it."""
+    columns = segment.read()
+    sizes = _sizes(columns.messages, columns.attributes)
+    return _shares(segment.level_names, columns.codes, columns.micros, sizes)
+
+
 def thinned(segment: Segment, columns: Columns, keeps: Sequence[bool]) -> tuple[Segment, list[Share]] | None:
     """The segment without the entries for which ``keeps`` says no, in the codec that it has; None without any."""
     if not any(keeps):
@@ -294,14 +291,14 @@ def thinned(segment: Segment, columns: Columns, keeps: Sequence[bool]) -> tuple[
 def _stored(  # noqa: PLR0917 - all of them by their place in the file
     first: int, codec: int, names: str, columns: Columns, shares: list[Share], filter_: bytes | None = None
 ) -> Segment:
-    timestamps = _packed_micros(columns.micros) if codec == PACKED else _bytes_of("q", columns.micros)
-    packed = (
-        timestamps,
-        *(
-            zlib.compress(column, _COMPRESSION) if codec == PACKED else column
-            for column in (columns.codes, columns.messages, columns.attributes)
-        ),
-    )
+    if codec == PACKED:
+        timestamps = _packed_micros(columns.micros)
+        codes, messages, attributes = (
+            zlib.compress(column, _COMPRESSION) for column in (columns.codes, columns.messages, columns.attributes)
+        )
+    else:
+        timestamps = _bytes_of("q", columns.micros)
+        codes, messages, attributes = columns.codes, columns.messages, columns.attributes
     return Segment(
         first,
         len(columns.codes),
@@ -312,9 +309,12 @@ def _stored(  # noqa: PLR0917 - all of them by their place in the file
         level_bits(name for name, *_ in shares),
         codec,
         names,
-        _checksum(names, *packed),
+        columns_checksum(names, timestamps, codes, messages, attributes),
         filter_,
-        *packed,
+        timestamps,
+        codes,
+        messages,
+        attributes,
     )
 
 
@@ -356,10 +356,3 @@ def _bytes_of(kind: str, numbers: Iterable[int]) -> bytes:
     if sys.byteorder == "big":
         values.byteswap()
     return values.tobytes()
-
-
-def _checksum(names: str, *columns: bytes) -> int:
-    checksum = zlib.crc32(names.encode())
-    for column in columns:
-        checksum = zlib.crc32(column, checksum)
-    return checksum

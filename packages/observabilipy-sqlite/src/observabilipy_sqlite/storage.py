@@ -32,15 +32,16 @@ from observabilipy.storage.volume import counted
 from observabilipy_sqlite import families, logs, reading, totals, workers
 from observabilipy_sqlite import history as history_
 from observabilipy_sqlite.cap import LEAST_MAX_BYTES
+from observabilipy_sqlite.connection import Connection
 from observabilipy_sqlite.courier import Courier
-from observabilipy_sqlite.database import Connection, Database
+from observabilipy_sqlite.damage import Damage
+from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.deletion import Deletion
 from observabilipy_sqlite.file import checked_path
-from observabilipy_sqlite.packing import Packer
+from observabilipy_sqlite.maintenance import Maintenance
 from observabilipy_sqlite.pages import Span
 from observabilipy_sqlite.sampling import sample
 from observabilipy_sqlite.schema import Synchronous, check_library
-from observabilipy_sqlite.sealing import seal
 from observabilipy_sqlite.shelter import sheltered, take_shelter
 from observabilipy_sqlite.snapshot import Snapshots
 from observabilipy_sqlite.tiers import DEFAULT_HISTORY, Tiers
@@ -106,14 +107,15 @@ class SQLiteStorage:
         file = checked_path(path)
         self._tiers = Tiers(history)
         self._clock = clock
+        self._damage = Damage()
         # Two connections: the runtime's commits must not wait behind a reader's page.
-        self._database = Database(file, synchronous, max_bytes)
-        self._async_database = Database(file, synchronous, max_bytes)
+        self._database = Database(file, synchronous, max_bytes, self._damage)
+        self._async_database = Database(file, synchronous, max_bytes, self._damage)
         self._courier = Courier(self._async_database)
         self._deletion = Deletion(self._async_database)
         self._snapshots = Snapshots()  # used by the courier's thread
         self.shelter: MemoryStorage | None = None  # instead of a file that is refused
-        self._packer = Packer(self._database, self._tiers)  # used by whoever calls maintain
+        self._maintenance = Maintenance(self._database, self._tiers, self._now)
 
     @property
     def path(self) -> Path:
@@ -284,17 +286,23 @@ class SQLiteStorage:
         new = logs.prepared(batch.entries)
 
         def store(connection: Connection) -> tuple[CommitReport, Callable[[], None]]:
+            skipped = logs.note_skipped(connection, found)
             writer = Writer(connection, self._now(), batch.worker.id, connection.known_series)
             workers.sees(connection, batch.worker, self._now())
             if not workers.is_new_batch(connection, batch.worker, batch.sequence):
-                return CommitReport(), writer.learn
+                return CommitReport(skipped=skipped), writer.learn
             writer.hidden.update(families.register(connection, batch.families))
             logs.append(connection, new)
             writer.add((*batch.samples, *batch.gauges))
-            return dataclasses.replace(writer.report(), generation=logs.generation(connection)), writer.learn
+            report = dataclasses.replace(writer.report(), generation=logs.generation(connection), skipped=skipped)
+            return report, writer.learn
 
+        found = self._damage.noted()
         report, learn = self._database.write(store)
+        self._damage.counted(len(found))
         learn()
+        if pieces := self._damage.pieces():
+            report = dataclasses.replace(report, skipped={**report.skipped, "damaged_history": pieces})
         gone = self._database.evicted(), self._async_database.evicted()
         if not any(gone):
             return report
@@ -339,28 +347,20 @@ class SQLiteStorage:
         self._database.write(store)
 
     @sheltered
-    def maintain(self) -> None:
-        """Sweep out what expired workers left and series that were idle for 30 days, pack, and checkpoint."""
+    def maintain(self) -> bool:
+        """Sweep out what expired workers left and series that were idle for 30 days, pack, and checkpoint.
 
-        def sweep(connection: sqlite3.Connection) -> None:
-            workers.sweep(connection, self._now())
-            totals.sweep(connection, self._now())
-            history_.sweep(connection)
-
-        self._database.write(sweep)
-        seal(self._database)
-        try:
-            self._packer.work(self._now())
-        finally:
-            self._database.keep_reserve()
-            self._database.checkpoint()
+        True when there is more to seal than a tenth of a second is enough for.
+        """
+        return self._maintenance.work()
 
     def forget(self) -> None:
         """In a forked child: let go of inherited connections without closing them."""
         if self.shelter is not None:
             self.shelter.forget()
+        self._damage.forget()
         self._courier.forget()
-        self._packer.forget()
+        self._maintenance.forget()
         self._database.forget()
         self._async_database.forget()
 

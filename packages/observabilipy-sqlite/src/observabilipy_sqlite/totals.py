@@ -20,7 +20,7 @@ from observabilipy.models.totals import combine_gauges
 from observabilipy_sqlite.families import definition
 from observabilipy_sqlite.values import Stored, exact_or_float, from_stored
 
-__all__ = ["delete_series", "read", "sweep", "visible"]
+__all__ = ["delete_series", "forget_ended", "read", "sweep", "visible"]
 
 _SERIES_MAX_AGE = 30 * 86_400 * 1_000_000
 
@@ -77,6 +77,16 @@ def sweep(connection: sqlite3.Connection, now: int) -> None:
         (now - _SERIES_MAX_AGE,),
     ).fetchall()
     _end(connection, ids, now)
+
+
+def forget_ended(connection: sqlite3.Connection) -> None:
+    """Forget series that ended before the oldest point: nothing mentions them any more."""
+    connection.execute(
+        "DELETE FROM series WHERE ended < min("
+        " (SELECT coalesce(min(timestamp), 9223372036854775807) FROM frame),"
+        " (SELECT coalesce(min(max(oldest, since)), 9223372036854775807) FROM stretch WHERE state < 2))"
+        " AND id < (SELECT max(id) FROM series)"  # an id is never used again: snapshots remember whose it is
+    )
 
 
 def _end(connection: sqlite3.Connection, ids: list[tuple[int]], now: int) -> None:

@@ -257,6 +257,7 @@ class Delivery:
             (self._troubles.refused, report.refused),
             (self._troubles.hidden, report.hidden),
             (self._troubles.evicted, report.evicted),
+            (self._troubles.skipped, report.skipped),
         ):
             for family, count in counts.items():
                 tell(family, count)

@@ -56,6 +56,7 @@ class Upkeep:
         self._sampling = _Rhythm(history_interval, monotonic)
         self._retention = _Rhythm(retention_interval, monotonic)
         self._unfinished: LogRetention | None = None
+        self._maintains_on = False
         self._troubled = False
 
     def look(self, worker: Worker, *, troubled: bool = False) -> bool:
@@ -71,13 +72,24 @@ class Upkeep:
         self._troubled = troubled
         if self._round.is_due() and (self._retention.is_over() or not troubled):
             if self._task("maintenance", lambda: self._storage.acquire_lease(worker, _LEASE_SECONDS)):
-                self._task("maintenance", self._storage.maintain)
+                self._maintain()
                 self._begin_what_is_due()
             else:
                 self._unfinished = None  # whoever has the lease now begins anew
+                self._maintains_on = False
+        elif self._maintains_on and not troubled:
+            self._maintain()
         if self._unfinished is not None:
             self._retain_logs(self._unfinished)
-        return self._unfinished is not None
+        return self._unfinished is not None or self._maintains_on
+
+    def _maintain(self) -> None:
+        self._maintains_on = False
+
+        def work() -> None:
+            self._maintains_on = bool(self._storage.maintain())
+
+        self._task("maintenance", work)
 
     def _begin_what_is_due(self) -> None:
         if self._sampling.is_due():
