@@ -83,7 +83,7 @@ def blocks(entries: int, start: int = 0) -> Iterator[Sequence[EncodedEntry]]:
 
 def fill(path: Path, entries: int) -> None:
     """Append so many sealed entries to a file, as sealing leaves them but without writing them twice."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     began = time.monotonic()
     done = 0
     for some in blocks(entries):

@@ -81,7 +81,7 @@ def generation(path: Path) -> str:
 
 async def ask_all(path: Path, entries: int, rounds: int) -> None:
     """Print what each question takes."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     print(f"\n{'milliseconds of CPU':40}{'found':>9}{'median':>9}{'at most':>9}")
     try:
         asked = questions(storage, entries)
@@ -101,7 +101,7 @@ async def ask_all(path: Path, entries: int, rounds: int) -> None:
 
 async def lateness(path: Path, entries: int) -> None:
     """Print how late a task in the loop is that wants to run every millisecond, while something is asked."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     print(f"\n{'late by milliseconds, beside':40}{'p50':>9}{'p99':>9}{'max':>9}")
 
     async def nothing() -> int:
@@ -146,24 +146,26 @@ class Locks:
         self.steps: list[float] = []
         self.checkpoints: list[float] = [0.0]
         database: Any = storage._async_database  # noqa: SLF001 - Any: a method of it is replaced
-        plain, checkpoint = database._transaction, database._checkpoint  # noqa: SLF001
+        plain, copy_wal = database._transaction, database._copy_wal  # noqa: SLF001
         self._into = self.steps
 
         def transaction(begin: str, function: Callable[[sqlite3.Connection], object]) -> object:
             if begin == "BEGIN":
                 return plain(begin, function)
-            self._into = self.steps
             began = time.thread_time()
             try:
                 return plain(begin, function)
             finally:
                 self._into.append(time.thread_time() - began)
 
-        def checkpointed(connection: sqlite3.Connection) -> None:
+        def checkpointed() -> None:
             self._into = self.checkpoints
-            checkpoint(connection)
+            try:
+                copy_wal()
+            finally:
+                self._into = self.steps
 
-        database._transaction, database._checkpoint = transaction, checkpointed  # noqa: SLF001
+        database._transaction, database._copy_wal = transaction, checkpointed  # noqa: SLF001
 
     def show(self) -> None:
         """Print the longest ones, and begin anew."""
@@ -174,7 +176,7 @@ class Locks:
 
 async def retain(path: Path, entries: int) -> None:
     """Delete the oldest tenth, then DEBUG of the next tenth (no more than a million), and print what that took."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     locks = Locks(storage)
     try:
         tenth = entries // 10 * GAP_MICROS / 1e6
@@ -224,7 +226,7 @@ def main() -> None:
 
 async def number_of_entries(path: Path) -> int:
     """How many a file has."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     number = await storage.count_logs(LogQuery())
     await storage.aclose()
     return number

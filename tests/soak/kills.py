@@ -25,7 +25,7 @@ UPKEEP_BATCHES = 20
 
 def write(path: str, worker: str, sequence: int) -> None:
     """One writer: says the number of each batch once its commit has returned, and maintains now and then."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     while True:
         storage.commit(batch(worker, sequence, ENTRIES))
         print(sequence, flush=True)
@@ -42,7 +42,7 @@ def soak(rounds: int, seed: int) -> int:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "obs.db")
         committed = {f"w{number}": 0 for number in range(WRITERS)}
-        storage = SQLiteStorage(path)
+        storage = SQLiteStorage(path, max_bytes=2**40)
         sound: list[str] = []
         failed: list[str] = []
         kills = 0
@@ -71,7 +71,7 @@ def soak(rounds: int, seed: int) -> int:
                 failed += [err] if err else []
             sound.append(quick_check(storage))
         storage.close()
-        storage = SQLiteStorage(path)
+        storage = SQLiteStorage(path, max_bytes=2**40)
         entries = sum(committed.values()) * ENTRIES
         print(f"{rounds} rounds, {kills} kills, {entries:,} entries acknowledged")
         verdict.nothing_wrong("writers that failed", failed)

@@ -24,7 +24,7 @@ KEPT = 20_000
 
 def write(path: str, worker: str, seconds: float) -> None:
     """One writer: prints how many batches it committed, and drops DEBUG of its own accord."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     began = time.monotonic()
     sequence = 0
     while time.monotonic() < began + seconds:
@@ -36,7 +36,7 @@ def write(path: str, worker: str, seconds: float) -> None:
 
 def seal(path: str, seconds: float) -> None:
     """One sealer: no lease keeps it from doing what the other one does."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     began = time.monotonic()
     rounds = 0
     while time.monotonic() < began + seconds:
@@ -48,7 +48,7 @@ def seal(path: str, seconds: float) -> None:
 
 async def follow(path: Path, running: "asyncio.Event") -> tuple[list[str], int, int]:
     """What was wrong with what the tail saw, how many entries it saw, and how many were dropped behind it."""
-    storage, dropping, by_level = SQLiteStorage(path), SQLiteStorage(path), SQLiteStorage(path)
+    storage, dropping, by_level = SQLiteStorage(path, max_bytes=2**40), SQLiteStorage(path), SQLiteStorage(path)
     upcoming: dict[str, tuple[int, int]] = {}
     wrong: list[str] = []
     seen = last = 0

@@ -27,7 +27,7 @@ FLUSH_SECONDS = 0.025  # p99, on a machine that has nothing else to do
 
 def write(path: str, worker: str, seconds: float, saturating: bool) -> None:
     """One writer: prints what it committed and how long each commit took."""
-    storage = SQLiteStorage(path)
+    storage = SQLiteStorage(path, max_bytes=2**40)
     count = SATURATING_ENTRIES if saturating else ENTRIES
     flushes: list[float] = []
     errors: list[str] = []
@@ -91,7 +91,7 @@ def soak(seconds: float, saturating: bool) -> int:
         ended = [ending.result() for ending in endings]
         said = [json.loads(out) for out, _ in ended if out]
         verdict.nothing_wrong("writers that failed", [err for _, err in ended if err])
-        storage = SQLiteStorage(path)
+        storage = SQLiteStorage(path, max_bytes=2**40)
         committed = {one["worker"]: one["last"] for one in said}
         count = SATURATING_ENTRIES if saturating else ENTRIES
         flushes = [flush for one in said for flush in one["flushes"]]
