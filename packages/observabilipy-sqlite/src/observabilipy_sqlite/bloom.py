@@ -9,9 +9,9 @@ import re
 import zlib
 from collections.abc import Iterable
 from itertools import islice
-from time import sleep
 
 from observabilipy.encoding.json_text import json_text
+from observabilipy_sqlite.turns import pause
 from observabilipy_sqlite.values import escaped
 
 __all__ = ["filter_of", "may_have", "pairs_of"]
@@ -20,10 +20,9 @@ _BITS = 12
 _MOST_PAIRS = 20_000  # 30 KB; with more of them a segment is unpacked
 _CHECKSUM_BYTES = 4
 
-# Half a millisecond of work, and then a while in which others get the interpreter's lock; a filter takes 2.
+# Half a millisecond of work, and then a turn for others; a filter takes 2.
 _SOME_BYTES = 32_768
 _SOME_PAIRS = 1_000
-_TURN = 0.0002
 
 # Strings are consumed as a whole, so that each match begins at the quote that begins one. Those that are no name come
 # along; they do no harm.
@@ -41,7 +40,7 @@ def filter_of(attributes: bytes) -> bytes | None:
         end = attributes.find(b"\n", start + _SOME_BYTES) + 1 or len(attributes)
         pairs.update(_PAIR.findall(attributes, start, end))
         start = end
-        sleep(_TURN)
+        pause()
     if len(pairs) > _MOST_PAIRS:
         return None
     size = max(64, -(-len(pairs) * _BITS // 8) * 8)
@@ -52,7 +51,7 @@ def filter_of(attributes: bytes) -> bytes | None:
             hashed = zlib.crc32(pair)
             step = hashed >> 16 | 1
             flags[hashed % size] = flags[(hashed + step) % size] = flags[(hashed + 2 * step) % size] = 1
-        sleep(_TURN)
+        pause()
     bits = int(flags.translate(_DIGITS), 2).to_bytes(size // 8, "big")
     return zlib.crc32(bits).to_bytes(_CHECKSUM_BYTES, "little") + bits
 

@@ -19,6 +19,7 @@ _AS_LARGE_AS_IT_GETS = 2**32 - 2  # pages (sqlite.org/pragma.html#pragma_max_pag
 _RESERVE_BYTES = 4 * 1024 * 1024  # free in a file at its cap: flushes between two rounds of maintenance find room
 _RESERVE_SHARE = 16  # of a small file one part in so many is what else is 4 MiB
 _STEP_SEGMENTS = 64  # given up in one transaction, some milliseconds of write lock
+_AT_ONCE = 8  # by one statement for each table
 _STEP_FRAMES = 64
 _MOST_RESERVES = 8  # beyond so many free ones, it is not the lack of pages that makes a write fail
 
@@ -80,8 +81,10 @@ def evict(connection: sqlite3.Connection, max_bytes: int, *, grows: bool, attemp
     if not grows and (not pages.is_at_cap or pages.free >= _MOST_RESERVES * pages.reserve):
         return gone
     enough = pages.free + pages.reserve * 2 ** min(attempt, 16)
-    for first in connection.execute("SELECT first FROM segment ORDER BY first LIMIT ?", (_STEP_SEGMENTS,)).fetchall():
-        gone.entries.update(logs.drop(connection, *first))
+    firsts = connection.execute("SELECT first FROM segment ORDER BY first LIMIT ?", (_STEP_SEGMENTS,)).fetchall()
+    for start in range(0, len(firsts), _AT_ONCE):
+        gone.entries.update(logs.drop(connection, [first for (first,) in firsts[start : start + _AT_ONCE]]))
+        gone.anything = True
         if _free(connection) >= enough:
             return gone
     if not gone:

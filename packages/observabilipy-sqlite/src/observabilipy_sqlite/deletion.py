@@ -107,8 +107,8 @@ def _delete(connection: sqlite3.Connection, found: _Found) -> int:
         return 0
     for first in found.strays:
         logs.remove_stray_shares(connection, first)
-    gone = [segment for segment in found.wholes if logs.remove(connection, segment)]
-    return sum(segment.entries for segment in gone if segment.is_sound)
+    gone = logs.remove(connection, found.wholes)
+    return sum(segment.entries for segment in found.wholes if segment.first in gone and segment.is_sound)
 
 
 def _older(connection: sqlite3.Connection, micros: int, level: str | None) -> _Found:

@@ -7,10 +7,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from time import sleep
 from typing import NamedTuple
 
 from observabilipy_sqlite.columns import Column, Numbers, Run, array_bytes, array_of
+from observabilipy_sqlite.turns import pause
 from observabilipy_sqlite.values import Plain
 
 __all__ = [
@@ -31,7 +31,6 @@ SLICE = 64
 
 _LEVEL = 1
 _TURN_VALUES = 2_000  # half a millisecond with the interpreter's lock
-_TURN = 0.0002  # seconds without it: see snapshot.py
 _CELLS = 2**63
 
 
@@ -150,7 +149,7 @@ def frame_of(timestamp: int, values: Iterable[tuple[int, Plain]]) -> Frame:
     for points, (series, value) in enumerate(values, 1):
         sorted_.put(series, value)
         if points % _TURN_VALUES == 0:
-            sleep(_TURN)
+            pause()
     groups = sorted(sorted_.histograms.items())
     ids = [sorted(sorted_.whole), sorted(sorted_.real), *(sorted(group) for _, group in groups)]
     head = [len(ids[0]), len(ids[1]), [[bounds, len(group)] for bounds, group in groups]]
@@ -158,7 +157,7 @@ def frame_of(timestamp: int, values: Iterable[tuple[int, Plain]]) -> Frame:
     layout = [packer.compress(json.dumps(head, separators=(",", ":")).encode() + b"\n")]
     layout += [packer.compress(array_bytes(array("q", some))) for some in ids]
     layout.append(packer.flush())
-    sleep(_TURN)
+    pause()
     packer = zlib.compressobj(_LEVEL)
     data = [packer.compress(array_bytes(array("q", map(sorted_.whole.__getitem__, ids[0]))))]
     data.append(packer.compress(array_bytes(array("d", map(sorted_.real.__getitem__, ids[1])))))
@@ -167,7 +166,7 @@ def frame_of(timestamp: int, values: Iterable[tuple[int, Plain]]) -> Frame:
         for series in some:
             counts.extend(group[series])
         data.append(packer.compress(array_bytes(counts)))
-        sleep(_TURN)
+        pause()
     data.append(packer.compress(json.dumps(sorted_.rest, separators=(",", ":")).encode()))
     data.append(packer.flush())
     one, other = b"".join(layout), b"".join(data)

@@ -1,5 +1,6 @@
 """The log in SQL: what it takes in, what it knows, what it gives up. Each function works inside a transaction."""
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -48,7 +49,9 @@ _SHARE = "INSERT INTO share (first, level, entries, bytes, oldest, newest, check
 _PLAUSIBLE = "entries BETWEEN 1 AND 4096 AND bytes >= 0 AND (bytes <= 4194304 OR entries = 1)"
 _NUMBERS = whole_numbers("entries", "bytes", "oldest", "newest")
 _SUMS = whole_numbers("sum(entries)", "sum(bytes)", "min(oldest)", "max(newest)")
-_VERSION = whole_numbers("places", "entries", "codec")  # which rewriting of a segment it is
+# Which rewriting of a segment it is; as ``pages`` reads it, whatever damage made of a number.
+_VERSION = " || ' ' || ".join(("first", *map(whole_numbers, ("places", "entries", "codec"))))
+_EACH = "(SELECT value FROM json_each(?))"
 
 
 def prepared(entries: Iterable[LogEntry]) -> Prepared:
@@ -125,27 +128,36 @@ def note_skipped(connection: sqlite3.Connection, found: Sequence[tuple[int, str]
     return dict(+counts)
 
 
-def remove(connection: sqlite3.Connection, known: Segment) -> bool:
-    """Remove a segment, unless somebody has rewritten or removed it meanwhile."""
-    removed = connection.execute(
-        f"DELETE FROM segment WHERE first = ? AND ({_VERSION}) = (?, ?, ?)",  # noqa: S608 - our own text
-        (known.first, known.places, known.entries, known.codec),
-    ).rowcount
-    if removed:
-        connection.execute("DELETE FROM body WHERE first = ?", (known.first,))
-        connection.execute("DELETE FROM share WHERE first = ?", (known.first,))
-    return bool(removed)
+def remove(connection: sqlite3.Connection, known: Sequence[Segment]) -> set[int]:
+    """Remove segments, but for those that somebody has rewritten or removed meanwhile. Gives the firsts of the others.
+
+    By few statements, see ``bulk``: sealing puts hundreds of segments together.
+    """
+    versions = [f"{segment.first} {segment.places} {segment.entries} {segment.codec}" for segment in known]
+    firsts = [segment.first for segment in known]
+    (same,) = connection.execute(
+        f"SELECT json_group_array(first) FROM segment WHERE first IN {_EACH} AND {_VERSION} IN {_EACH}",  # noqa: S608 - our own text
+        (json.dumps(firsts), json.dumps(versions)),
+    ).fetchone()
+    _remove(connection, same)
+    return set(json.loads(same))
 
 
-def drop(connection: sqlite3.Connection, first: int) -> Counter[str]:
-    """Remove a segment whatever it is by now. Gives how many entries of each level went."""
+def drop(connection: sqlite3.Connection, firsts: Sequence[int]) -> Counter[str]:
+    """Remove segments whatever they are by now. Gives how many entries of each level went."""
+    wanted = json.dumps(firsts)
     levels = connection.execute(
-        f"SELECT CAST(level AS BLOB), {whole_numbers('entries')} FROM share WHERE first = ? AND {_PLAUSIBLE}",  # noqa: S608 - our own text
-        (first,),
+        f"SELECT CAST(level AS BLOB), {whole_numbers('sum(entries)')} FROM share"  # noqa: S608 - our own text
+        f" WHERE first IN {_EACH} AND {_PLAUSIBLE} GROUP BY level",
+        (wanted,),
     ).fetchall()
-    for table in ("segment", "body", "share"):
-        connection.execute(f"DELETE FROM {table} WHERE first = ?", (first,))  # noqa: S608 - our own text
+    _remove(connection, wanted)
     return Counter({unescaped(name.decode(errors="replace")): entries for name, entries in levels})
+
+
+def _remove(connection: sqlite3.Connection, firsts: str) -> None:
+    for table in ("segment", "body", "share"):
+        connection.execute(f"DELETE FROM {table} WHERE first IN {_EACH}", (firsts,))  # noqa: S608 - our own text
 
 
 def remove_stray_shares(connection: sqlite3.Connection, first: int) -> None:
@@ -158,7 +170,7 @@ def remove_stray_shares(connection: sqlite3.Connection, first: int) -> None:
 def replace(connection: sqlite3.Connection, known: Sequence[Segment], new: Rewritten) -> bool:
     """Put a segment in the place of others, or nothing; not if somebody has rewritten one of them meanwhile."""
     connection.execute("SAVEPOINT replacing")
-    is_done = all(remove(connection, segment) for segment in known)
+    is_done = len(remove(connection, known)) == len(known)
     if not is_done:
         connection.execute("ROLLBACK TO replacing")
     elif new is not None:

@@ -31,12 +31,13 @@ from observabilipy_sqlite.frames import (
 from observabilipy_sqlite.stretches import Draft, Lost, Stretch
 from observabilipy_sqlite.thinning import Steps
 from observabilipy_sqlite.tiers import Tiers
+from observabilipy_sqlite.turns import pause
 
 __all__ = ["Packer"]
 
 _SECONDS = 0.1  # of packing, then whoever called has other things to do
 _IDLE_SECONDS = 60.0  # after which what was begun is begun anew: another worker may have had the lease
-_TURN_SECONDS, _PAUSE_SECONDS = 0.0005, 0.0002  # with the interpreter's lock, and without it: see snapshot.py
+_TURN_SECONDS = 0.0005  # with the interpreter's lock
 _ENOUGH = 60  # frames: a reader of the newest unpacks all of them, and what is packed is packed once more
 _MOST_VALUES = 4_000_000  # of the frames that are in memory at once, 8 bytes each
 
@@ -313,7 +314,7 @@ class Packer:
     def _breathe(self) -> None:
         """Give other threads their turn."""
         if time.monotonic() - self._turn_began > _TURN_SECONDS:
-            time.sleep(_PAUSE_SECONDS)
+            pause()
             self._turn_began = time.monotonic()
 
 

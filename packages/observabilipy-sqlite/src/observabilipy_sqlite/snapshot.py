@@ -10,23 +10,19 @@ import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from time import sleep
 from typing import TypeAlias, cast, overload
 
 from observabilipy.models import Exemplar, Family, HistogramValue, LabelSets, MetricKind, SeriesColumns, from_micros
 from observabilipy_sqlite import totals
 from observabilipy_sqlite.families import definitions
 from observabilipy_sqlite.logs import generation
+from observabilipy_sqlite.turns import pause
 from observabilipy_sqlite.values import Plain, from_plain, from_stored
 
 __all__ = ["Snapshots", "StoredLabels", "all_totals", "split_ids"]
 
 _ROWS = 4_000
 """Totals of one statement: two milliseconds without the interpreter's lock, then a quarter of one with it."""
-
-_TURN = 0.0002
-"""Seconds without the interpreter's lock after each half a millisecond with it. To let go of it for no time hands it to
-nobody: who waits for it gets it after five milliseconds, and an event loop would be late by as much."""
 
 _SERIES_A_TURN, _SERIES_A_FAMILY = 2_000, 20  # a family takes as long as so many series
 
@@ -112,7 +108,7 @@ class Snapshots:
                 families.append(dataclasses.replace(family, series=columns))
             work += _SERIES_A_FAMILY + (0 if columns is None else len(columns))
             if work > _SERIES_A_TURN:
-                sleep(_TURN)
+                pause()
                 work = 0
         return families
 
@@ -151,7 +147,7 @@ def all_totals(connection: sqlite3.Connection) -> tuple[list[str], list[Plain | 
         values += json.loads(f"[{some_values}]")
         after = last
         if count == _ROWS:
-            sleep(_TURN)
+            pause()
     floats = connection.execute(_FLOATS).fetchall()
     if floats:
         rest = iter(floats)
@@ -173,7 +169,7 @@ def _places(
         places[name, kind] = dataclasses.replace(place, at=[at[series] for series in place.ids])
         work += _SERIES_A_FAMILY + len(place.ids)
         if work > _SERIES_A_TURN:
-            sleep(_TURN)
+            pause()
             work = 0
     return places
 
