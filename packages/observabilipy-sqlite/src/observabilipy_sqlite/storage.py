@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar, get_args
 
 from observabilipy.errors import ConfigurationError
+from observabilipy.findings import Finding
 from observabilipy.models import (
     Clock,
     Family,
@@ -26,7 +27,7 @@ from observabilipy.models import (
     to_micros,
 )
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
-from observabilipy_sqlite import families, history, logs, reading, totals, workers
+from observabilipy_sqlite import doctor, families, history, logs, reading, totals, workers
 from observabilipy_sqlite.courier import Courier
 from observabilipy_sqlite.database import Connection, Database
 from observabilipy_sqlite.deletion import Deletion
@@ -99,6 +100,10 @@ class SQLiteStorage:
     def size_bytes(self) -> int:
         """Bytes of the database and of its WAL, as they are now."""
         return self._database.size_bytes()
+
+    def check(self) -> Iterable[Finding]:
+        """The condition of the file, for ``observabilipy doctor``; it is only read."""
+        return doctor.findings(self.path)
 
     @property
     def default_log_retention(self) -> RetentionPolicy:
