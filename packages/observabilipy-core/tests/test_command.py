@@ -137,6 +137,7 @@ def test_a_wrong_argument_is_told_with_what_to_write_and_exit_code_2(
             ["query", "http://h", "a", "--since", "1h"],
             "a service tells its totals, not their history: name the file or",
         ),
+        (["tail", "memory://", "-o", "json"], "an array is not complete before its end, and a log goes on: say -o nd"),
         (["prune", "memory://"], "prune needs to know what may go: say --older-than 30d, or --series with a name"),
     ],
 )
@@ -147,13 +148,14 @@ def test_arguments_that_do_not_go_together_are_told_with_exit_code_2(
 
 
 @contextmanager
-def service(status: int, body: bytes, location: str = "") -> Iterator[str]:
+def service(status: int, body: bytes, location: str = "", content_type: str = "text/html") -> Iterator[str]:
     """Where a service answers every request with this."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", content_type)
             if location:
                 self.send_header("Location", location)
             self.end_headers()
@@ -208,6 +210,29 @@ def test_a_service_of_another_kind_is_told(capsys: pytest.CaptureFixture[str]) -
         code = main(["logs", url])
 
     assert (code, "is no /logs of observabilipy: name the address" in capsys.readouterr().err) == (1, True)
+
+
+@pytest.mark.parametrize("output", ["text", "json", "csv"])
+@pytest.mark.parametrize("line", [b"nothing\x1b[2J", b"[]", b'{"message": "m"}', b"[" * 100_000])
+def test_lines_that_are_no_entries_are_told(capsys: pytest.CaptureFixture[str], line: bytes, output: str) -> None:
+    with service(200, line + b"\n", content_type="application/x-ndjson") as url:
+        code = main(["logs", url, "-o", output])
+    told = capsys.readouterr().err
+
+    assert (code, told.startswith("observabilipy: what came is no line of /logs: "), told.count("\n")) == (1, True, 1)
+    assert "\x1b" not in told
+
+
+def test_a_token_that_no_header_carries_is_not_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OBSERVABILIPY_TOKEN", "s3cret\r\nX: y")
+    code = main(["logs", "http://127.0.0.1:1"])
+
+    assert (code, capsys.readouterr().err) == (
+        1,
+        "observabilipy: the token must hold printable characters only: no header carries others\n",
+    )
 
 
 def test_a_redirect_is_not_followed_with_the_token(

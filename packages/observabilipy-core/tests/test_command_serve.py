@@ -91,12 +91,13 @@ def test_nothing_but_reading_is_answered(database: Path, method: str) -> None:
     assert status == 405
 
 
-def test_what_is_served_is_left_as_it_was(database: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_served_is_left_as_it_was(database: Path, number: signal.Signals) -> None:
     before = database.read_bytes()
     with serving(database) as (process, port, token):
         asked(port, "/metrics", token)
         asked(port, "/logs?q=hello", token)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         code = process.wait(60)
 
     assert (code, database.read_bytes() == before, sorted(file.name for file in database.parent.iterdir())) == (

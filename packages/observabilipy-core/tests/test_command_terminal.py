@@ -162,13 +162,15 @@ def test_output_that_cannot_be_written_is_told(database: str, command: str) -> N
     )
 
 
-def test_help_is_no_failure_when_nobody_reads_it() -> None:
+@pytest.mark.parametrize("arguments", [["logs", "--help"], ["--help"], ["--version"]])
+def test_help_that_nobody_reads_ends_in_silence(arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([*COMMAND, "logs", "--help"], stdout=writing, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run([*COMMAND, *arguments], stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
 
-    assert b"Traceback" not in done.stderr
+    # argparse drops what it cannot print; some versions leave it in a buffer.
+    assert (done.returncode in {0, 141}, done.stderr) == (True, b"")
 
 
 def until_true(condition: Callable[[], bool]) -> bool:

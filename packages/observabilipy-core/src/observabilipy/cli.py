@@ -22,6 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     of the output went away.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return ended(lambda: _run(given))
+    except ObservabilityError as error:
+        note(str(error))
+        return 2 if isinstance(error, WrongUsage) else 1
+
+
+def _run(given: Sequence[str]) -> int:
     commands, missing = dict(COMMANDS), dict[str, str]()
     if not given or given[0] not in COMMANDS:  # to import what other packages add takes longer than most commands
         added, missing = _installed()
@@ -34,11 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] in missing and given[0] not in commands:
         parser.error(f"the command {given[0]!r} is not installed: pip install '{missing[given[0]]}'")
     chosen = parser.parse_args(given)
-    try:
-        return ended(lambda: commands[chosen.command].run(chosen))
-    except ObservabilityError as error:
-        note(str(error))
-        return 2 if isinstance(error, WrongUsage) else 1
+    return commands[chosen.command].run(chosen)
 
 
 def _version() -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from observabilipy.commands.terminal import coloured, has_colours, printable, write
 from observabilipy.encoding.json_text import json_text
+from observabilipy.errors import ObservabilityError
 from observabilipy.models import LogEntry
 
 __all__ = ["FORMATS", "chosen", "entry_line", "print_entries", "print_records", "table", "time_text"]
@@ -42,18 +43,32 @@ def entry_line(entry: LogEntry, *, colours: bool = False) -> str:
 def print_entries(lines: Iterable[bytes], output: str, *, live: bool = False) -> None:
     """Print lines of ``/logs``; those that are ``live`` at once, each by itself."""
     if output in {"json", "csv"}:
-        print_records(map(json.loads, lines), output, _ENTRY_COLUMNS, live=live)
+        print_records((_entry(line)[1] for line in lines), output, _ENTRY_COLUMNS, live=live)
         return
     colours = has_colours(sys.stdout)
     for line in lines:
         if output == "ndjson":
             write(line)
         else:
-            fields = json.loads(line)
-            entry = LogEntry(fields["timestamp"], fields["level"], fields["message"], fields["attributes"])
-            print(entry_line(entry, colours=colours))
+            print(entry_line(_entry(line)[0], colours=colours))
         if live:
             sys.stdout.flush()
+
+
+def _entry(line: bytes) -> tuple[LogEntry, Mapping[str, object]]:
+    """An entry, and its fields as they came.
+
+    Raises:
+        ObservabilityError: a service sent something else.
+    """
+    try:
+        fields = json.loads(line)
+        return LogEntry(fields["timestamp"], fields["level"], fields["message"], fields["attributes"]), fields
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        told = printable(line[:80].decode(errors="replace"))
+        raise ObservabilityError(
+            f"what came is no line of /logs: {told} ({error!r}): name the address of a service of observabilipy"
+        ) from None
 
 
 def print_records(

@@ -4,6 +4,8 @@ import argparse
 import os
 import secrets
 import signal
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,10 +39,14 @@ class Reader(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, endpoints: Endpoints) -> None:
         self.endpoints = endpoints
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # Any: as the standard library declares it
-        """A client that went away is no event."""
+    def handle_error(self, *_: Any) -> None:  # Any: its parameters are left alone
+        """A client that went away is no event; anything else is told."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            note(f"an answer broke off: {error!r}")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -120,7 +126,7 @@ def _run(arguments: argparse.Namespace) -> int:
             raise ConfigurationError(
                 f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}: name another --port"
             ) from None
-        with server, _ended_by_sigterm():
+        with server, _ended_by_signals():
             host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
             print(_TEXT.format(source=arguments.source, host=host, port=server.server_port, token=token), flush=True)
             if arguments.host not in _LOOPBACK:
@@ -131,17 +137,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends it like Ctrl-C, with the file closed."""
+def _ended_by_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end it in order, with the file closed."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 command = Command("serve /metrics and /logs of a storage, read only, with a token", _configure, _run)

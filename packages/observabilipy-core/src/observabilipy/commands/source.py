@@ -154,11 +154,12 @@ def _token(token_file: str | None) -> str:
     token, file = os.environ.get(_TOKEN), token_file or os.environ.get(_TOKEN_FILE)
     if token is not None and file is not None and token_file is None:
         raise ConfigurationError(f"{_TOKEN} and {_TOKEN_FILE} are both set: keep one of them")
-    if file is None:
-        return (token or "").strip()
     try:
-        return Path(file).read_text(encoding="utf-8").split()[0]
+        found = (token or "").strip() if file is None else Path(file).read_text(encoding="utf-8").split()[0]
     except (OSError, ValueError, IndexError) as error:
         raise ConfigurationError(
             f"the token file {file!r} cannot be read: {error}: write the token into it, on a line of its own"
         ) from None
+    if not found.isprintable():
+        raise ConfigurationError("the token must hold printable characters only: no header carries others")
+    return found

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import closing
 from urllib.parse import parse_qs, quote
 
-from observabilipy.command import Command
+from observabilipy.command import Command, WrongUsage
 from observabilipy.commands.arguments import add_filters, add_format, add_source, filters, number_of_entries
 from observabilipy.commands.formats import chosen, print_entries
 from observabilipy.commands.logs import newest
@@ -35,6 +35,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     query, output = filters(arguments), chosen(arguments.output)
+    if output == "json" and not arguments.no_follow:
+        raise WrongUsage("an array is not complete before its end, and a log goes on: say -o ndjson, or --no-follow")
     with opened_source(arguments.source, arguments.token_file) as source:
         if arguments.no_follow and arguments.lines is not None:
             print_entries(newest(source, query, arguments.lines), output)

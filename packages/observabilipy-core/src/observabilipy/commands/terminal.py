@@ -3,10 +3,12 @@
 import io
 import os
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TextIO, TypeVar
 
 from observabilipy.errors import ObservabilityError
@@ -84,10 +86,12 @@ def ended(run: Callable[[], int]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a log
     try:
-        code = run()
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
+        with _interruptible():
+            try:
+                return run()
+            finally:
+                sys.stdout.flush()  # here and not at the end of the interpreter, which would print a traceback
+    except KeyboardInterrupt:  # of a command with a handler of its own
         return INTERRUPTED
     except BrokenPipeError:
         _give_up_output()
@@ -95,6 +99,30 @@ def ended(run: Callable[[], int]) -> int:
     except OSError as error:
         _give_up_output()
         raise ObservabilityError(f"input or output failed: {error}: look at the disk and at the names given") from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the process at once, unless the command takes the signal itself.
+
+    A KeyboardInterrupt amid an event loop leaves things that cannot be closed any more, and a dozen lines about them. A
+    storage survives worse than this end: what was committed is there.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _end_at_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_at_once(*_: object) -> None:
+    with suppress(Exception):  # it may be just writing
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
 
 
 def _give_up_output() -> None:
