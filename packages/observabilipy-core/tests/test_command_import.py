@@ -173,6 +173,33 @@ def test_a_batch_is_bounded_by_entries_and_by_bytes() -> None:
     assert [len(batch) for batch in _Lines(io.BytesIO(large * 12)).batches()] == [5, 5, 2]
 
 
+def test_a_storage_that_fails_is_told_with_how_far_it_got(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("observabilipy_sqlite", reason="what is imported into memory is gone")
+    database = tmp_path / "new.db"
+    good = b'{"ts": 1, "msg": "m"}\n'
+
+    class File(io.BytesIO):
+        """Another program puts a file of its own in the place of the database, when the first batch is in it."""
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            if self.tell() == 1_100 * len(good):
+                database.unlink()
+                database.write_bytes(b"another one" * 1_000)
+            return super().readline(size)
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(File(good * 2_500), encoding="utf-8"))
+    code = main(["import", str(database)])
+    told = capsys.readouterr().err.splitlines()
+
+    assert (code, told[0]) == (
+        1,
+        "observabilipy: 1000 entries are in the storage, the first of the file; it stopped after them",
+    )
+    assert "file is not a database" in told[1]
+
+
 def test_lines_come_from_a_pipe(tmp_path: Path) -> None:
     pytest.importorskip("observabilipy_sqlite", reason="what is imported into memory is gone")
     database = tmp_path / "new.db"

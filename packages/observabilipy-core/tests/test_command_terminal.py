@@ -1,5 +1,6 @@
 """The command in a real pseudo-terminal, and with pipes whose other end goes away."""
 
+import json
 import os
 import re
 import subprocess
@@ -87,6 +88,13 @@ def test_no_format_drives_a_terminal(database: str, command: str, output: str) -
     code, text = on_terminal(*arguments).rest()
 
     assert (code, re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), "\\u202eplain" in text) == (0, [], True)
+
+
+def test_json_on_a_terminal_is_the_array_that_a_pipe_gets(database: str) -> None:
+    _, text = on_terminal("logs", database, "-o", "json").rest()
+    piped = subprocess.run([*COMMAND, "logs", database, "-o", "json"], capture_output=True, check=True).stdout.decode()
+
+    assert (json.loads(text), text.count("\n")) == (json.loads(piped), piped.count("\n"))
 
 
 def test_into_a_pipe_there_is_ndjson_without_colours_and_progress_on_the_terminal(database: str) -> None:

@@ -41,7 +41,7 @@ def age(text: str) -> float:
 def moment(text: str) -> float:
     """Unix seconds of an age before now, of unix seconds, or of RFC 3339."""
     if _AGE.fullmatch(text):
-        return time.time() - age(text)
+        return max(0.0, time.time() - age(text))
     try:
         return parse_moment(text)
     except InvalidValue:

@@ -108,7 +108,8 @@ def _stored(storage: RuntimeStoragePort, lines: _Lines) -> int:
         try:
             await_here(storage.write_logs(batch))
         except ObservabilityError:
-            note(f"{taken} entries are in the storage, the first of the file; it stopped after them")
+            if taken:
+                note(f"{taken} entries are in the storage, the first of the file; it stopped after them")
             raise
         taken += len(batch)
     if taken:

@@ -37,7 +37,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.older_than is None and arguments.series is None:
         raise WrongUsage("prune needs to know what may go: say --older-than 30d, or --series with a name")
-    before = None if arguments.older_than is None else time.time() - arguments.older_than
+    before = None if arguments.older_than is None else max(0.0, time.time() - arguments.older_than)
     with opened_storage(arguments.source, "prune") as storage:
         if arguments.series is not None:
             count, what, delete = _series(storage, arguments.series, before)

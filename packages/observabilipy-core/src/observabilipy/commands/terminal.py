@@ -51,12 +51,13 @@ def note(text: str) -> None:
 
 def write(chunk: bytes) -> None:
     """Print whole lines of UTF-8, whatever the locale is; on a terminal without what could drive it."""
-    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+    if sys.stdout.isatty():
         text = chunk.decode(errors="backslashreplace")
-        lines = (printable(line) for line in text.removesuffix("\n").split("\n")) if sys.stdout.isatty() else (text,)
-        sys.stdout.write("\n".join(lines) + ("\n" if sys.stdout.isatty() else ""))
-    else:
+        sys.stdout.write("\n".join(map(printable, text.split("\n"))))
+    elif hasattr(sys.stdout, "buffer"):
         sys.stdout.buffer.write(chunk)
+    else:  # somebody reads it in this process
+        sys.stdout.write(chunk.decode())
 
 
 def progress(items: Iterable[T], told: Callable[[T], int], what: str) -> Iterator[T]:
