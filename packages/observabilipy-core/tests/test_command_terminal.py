@@ -97,16 +97,25 @@ def test_json_on_a_terminal_is_the_array_that_a_pipe_gets(database: str) -> None
     assert (json.loads(text), text.count("\n")) == (json.loads(piped), piped.count("\n"))
 
 
-def test_into_a_pipe_there_is_ndjson_without_colours_and_progress_on_the_terminal(database: str) -> None:
+def test_into_a_file_there_is_ndjson_without_colours_and_progress_on_the_terminal(
+    database: str, tmp_path: Path
+) -> None:
+    with (tmp_path / "exported").open("wb") as file:
+        code, text = on_terminal("export", database, stdout=file.fileno()).rest()
+    lines = (tmp_path / "exported").read_bytes()
+
+    assert (code, lines.count(b"\n"), b"\x1b" in lines) == (0, 2, False)
+    assert text == "\r2 entries exported\r\x1b[K"
+
+
+def test_into_a_pipe_there_is_no_progress_that_would_mix_with_what_reads_it(database: str) -> None:
     reading, writing = os.pipe()
     session = on_terminal("export", database, stdout=writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         lines = pipe.read()
-    code, text = session.rest()
 
-    assert (code, lines.count(b"\n"), b"\x1b" in lines) == (0, 2, False)
-    assert text == "\r2 entries exported\r\x1b[K"
+    assert (lines.count(b"\n"), session.rest()) == (2, (0, ""))
 
 
 def test_without_a_terminal_there_is_no_progress(database: str) -> None:

@@ -1,9 +1,12 @@
 """``observabilipy logs`` and ``export``: entries that are there, some or all of them."""
 
 import argparse
+import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 from observabilipy.command import Command
 from observabilipy.commands.arguments import add_filters, add_format, add_source, add_span, filters, number_of_entries
@@ -75,13 +78,20 @@ def _export(arguments: argparse.Namespace) -> int:
         answer = source.get("/logs", f"{filters(arguments)}&limit=all".lstrip("&"))
         try:
             chunks = answer.chunks
-            if not sys.stdout.isatty():
+            if _is_file(sys.stdout):  # what reads a pipe may print on the same terminal
                 chunks = progress(chunks, lambda chunk: chunk.count(b"\n"), "entries exported")
             for chunk in chunks:
                 write(chunk)
         finally:
             answer.close()
     return 0
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # it has no file descriptor
+        return False
 
 
 logs = Command("print log entries: the newest, or those of a time", _configure, _run)
