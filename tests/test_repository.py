@@ -133,6 +133,32 @@ def test_a_package_has_everything_that_a_package_promises(package: str) -> None:
     assert any(re.fullmatch(r"tests/(.+/)?test_\w+\.py", name) for name in held)
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_released_by_a_tag_of_its_own(package: str) -> None:
+    workflow = ROOT / f".github/workflows/release-{package.removeprefix('observabilipy-')}.yml"
+    others = {name for name in PACKAGES if name != package}
+    text = workflow.read_text(encoding="utf-8")
+
+    assert f'tags: ["{package}/v*"]' in text
+    assert f"package: {package}\n" in text
+    assert not any(name in text for name in others)
+
+
+@pytest.mark.packaging
+@pytest.mark.parametrize(
+    ("tag", "problem"),
+    [
+        ("v0.1.0", "the tag is v0.1.0, and packages/observabilipy-core/pyproject.toml has version"),
+        ("observabilipy-core/v99.0.0", "the tag is observabilipy-core/v99.0.0, and packages/observabilipy-core/"),
+    ],
+)
+def test_a_release_whose_tag_says_something_else_is_refused(tag: str, problem: str, tmp_path: Path) -> None:
+    command: list[str | Path] = [ROOT / "scripts" / "release", "observabilipy-core", tag, tmp_path / "release"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+
+    assert (done.returncode, f"not released: {problem}" in done.stderr, list(tmp_path.iterdir())) == (1, True, [])
+
+
 def test_every_public_module_declares_all_that_it_defines() -> None:
     trees = {name: ast.parse((ROOT / name).read_bytes()) for name in public_modules()}
     undeclared = {name: public_names(tree) - declared_names(tree) for name, tree in trees.items()}

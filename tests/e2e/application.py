@@ -19,6 +19,7 @@ class Application:
 
     Args:
         path: of its database.
+        options: of its URL.
         settings: of its Observability.
         runtime: of its EmbeddedRuntime.
         environment: further variables.
@@ -29,6 +30,7 @@ class Application:
         self,
         path: Path,
         *,
+        options: str = "",
         settings: Mapping[str, object] | None = None,
         runtime: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
@@ -36,7 +38,7 @@ class Application:
     ) -> None:
         self.path = path
         self.printed = ""
-        program = [sys.executable, str(_PROGRAM), f"sqlite:///{path}", json.dumps(settings or {})]
+        program = [sys.executable, str(_PROGRAM), f"sqlite:///{path}{options}", json.dumps(settings or {})]
         self._process = subprocess.Popen(
             [*command, *program, json.dumps(runtime or {})],
             stdin=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """Disks and files in trouble, for real: the application notices nothing, and writing goes on when the cause is gone."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -130,6 +131,28 @@ def test_on_a_full_disk_retention_makes_room_for_new_entries(disk: Path, wait: W
         numbers = app("read")["numbers"]["INFO"]
 
     assert (before, during, numbers) == (True, True, list(range(6_000, 6_500)))
+
+
+def test_at_its_cap_the_file_takes_every_flush_while_others_fill_the_disk(disk: Path) -> None:
+    with Application(disk / "obs.db", options="?max_bytes=4194304", settings={"flush_interval": 60}) as app:
+        flushes = [flushed(app) for _ in range(150)]
+        before = app("count")["totals"]["observabilipy_log_entries_evicted_total INFO"]
+        with full(disk):
+            flushes += [flushed(app) for _ in range(1_000)]
+            after = app("count")["totals"]["observabilipy_log_entries_evicted_total INFO"]
+        numbers = app("read")["numbers"]["INFO"]
+    with closing(sqlite3.connect(disk / "obs.db")) as database:
+        (sound,) = database.execute("PRAGMA quick_check").fetchone()
+
+    assert (flushes.count(False), len(flushes), numbers[-1], sound) == (0, 1_150, 22_999, "ok")
+    assert numbers == list(range(numbers[0], 23_000))
+    assert (before > 0, after > before, said(app.printed, "the storage has reached max_bytes")) == (True, True, 1)
+
+
+def flushed(app: Application) -> bool:
+    """Whether twenty entries of 5,000 bytes that cannot be compressed were stored at once."""
+    app("noise", 20, 5_000)
+    return bool(app("flush"))
 
 
 def test_a_file_system_that_is_read_only(disk: Path, resumed: Callable[[Application, range], object]) -> None:
@@ -302,6 +325,31 @@ def test_garbage_that_may_be_somebody_elses_is_left_until_somebody_moves_it_away
         work = resumed(app, range(500))
 
     assert (during, left, work, failed_once(app)) == ([False] * 3, garbage, 500, True)
+
+
+def test_beside_a_file_of_a_newer_major_version_the_service_runs_on_in_memory(path: Path) -> None:
+    path.parent.mkdir()
+    with Application(path) as app:
+        app("log", 100)
+    set_version(path, 5_001)
+    content = path.read_bytes()
+    with Application(path) as app:
+        app("log", 500)
+        flushed = app("flush"), app("status", "/metrics"), app("status", "/logs")
+        found = app("read")
+
+    assert (flushed, found["totals"]["work_total"], path.read_bytes()) == ((True, 200, 200), 500, content)
+    assert found["numbers"]["INFO"] == [*range(500)]
+    assert re.fullmatch(
+        r"cannot use .*: its format is version 5\.1, this .* reads and writes 4\.x: install a newer .*, or choose"
+        r" another path; what this process records is kept in its memory, as with memory://, and ends with it\n",
+        app.printed,
+    )
+
+
+def set_version(path: Path, version: int) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {version}")
 
 
 def test_a_write_ahead_log_that_is_garbage(path: Path, resumed: Callable[[Application, range], object]) -> None:

@@ -5,6 +5,7 @@ Each line of standard input is an order, a JSON array of a name and its argument
 
 import asyncio
 import json
+import os
 import sys
 import threading
 import time
@@ -41,6 +42,14 @@ def log(count: int, level: str = "info", size: int = 0) -> int:
         work.inc()
         emitted += 1
     return emitted
+
+
+def noise(count: int, size: int) -> None:
+    """Record so many numbered entries of as many bytes as nothing can compress."""
+    global emitted  # noqa: PLW0603 - the state of the program
+    for _ in range(count):
+        obs.info(os.urandom(size // 2).hex(), number=emitted)
+        emitted += 1
 
 
 def overload(threads: int, seconds: float, errors_each: int) -> dict[str, Any]:
@@ -118,14 +127,21 @@ def page(query: str) -> dict[str, Any]:
     }
 
 
+def status(path: str) -> int:
+    """What an endpoint answers with."""
+    return obs.endpoints.handle_sync(Request("GET", path, b"")).status
+
+
 ORDERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "flush": obs.flush,
     "log": log,
     "memory": memory,
+    "noise": noise,
     "overload": overload,
     "page": page,
     "read": read,
+    "status": status,
 }
 
 if __name__ == "__main__":

@@ -245,6 +245,25 @@ def test_blocks_are_counted_when_they_raise_what_was_asked_for() -> None:
     assert scene.values() == (6, None, 0)
 
 
+def test_exceptions_may_be_named_as_in_an_except_clause() -> None:
+    scene = Scene()
+    raised: list[BaseException] = [KeyError(), ValueError(), KeyboardInterrupt()]
+    for error in raised:
+        with pytest.raises(type(error)), scene.errors.count_exceptions((KeyError, OSError), KeyboardInterrupt):
+            raise error
+
+    assert scene.values() == (2, None, 0)
+
+
+@pytest.mark.parametrize("given", [7, None, "work"])
+def test_decorators_take_functions(given: Any) -> None:
+    scene = Scene()
+    decorators: list[Any] = [scene.took.time(), scene.active.track_inprogress(), scene.errors.count_exceptions()]
+    for decorator in decorators:
+        with pytest.raises(ConfigurationError, match=rf"a decorator takes a function, got {given!r}: write it above"):
+            decorator(given)
+
+
 def test_methods_of_one_series_can_be_used_on_it_alone() -> None:
     registry = Registry()
     errors = registry.counter("errors_total", "Errors.", ("kind",))
@@ -253,7 +272,7 @@ def test_methods_of_one_series_can_be_used_on_it_alone() -> None:
         errors.count_exceptions()
 
 
-@pytest.mark.parametrize("wrong", [ValueError(), "ValueError", int])
+@pytest.mark.parametrize("wrong", [ValueError(), "ValueError", int, (ValueError, 1)])
 def test_count_exceptions_takes_classes_of_exceptions(wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"takes classes of exceptions, got .*: write count_exceptions\(Val"):
         Scene().errors.count_exceptions(wrong)

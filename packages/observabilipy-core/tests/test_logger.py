@@ -50,6 +50,22 @@ def test_a_timed_block_that_raises_is_one_entry_with_the_exception(obs: Observab
     )
 
 
+async def test_timed_decorates_functions_that_run_many_times_at_once() -> None:
+    async with Observability(handle_sigterm=False, flush_interval=3600) as obs:
+
+        @obs.timed("fetched", part="a")
+        async def fetch(number: int) -> int:
+            await asyncio.sleep(0)
+            return 1 // number
+
+        given = await asyncio.gather(fetch(1), fetch(0), fetch(1), return_exceptions=True)
+        await obs.aflush()
+        found = [(entry.level, entry.attributes["part"]) async for entry in obs.storage.read_logs(LogQuery())]
+
+    assert (given[0], given[2], fetch.__name__) == (1, 1, "fetch")
+    assert sorted(found) == [("ERROR", "a"), ("INFO", "a"), ("INFO", "a")]
+
+
 async def test_a_timed_block_of_a_cancelled_task_is_no_error() -> None:
     async with Observability(handle_sigterm=False, flush_interval=3600) as obs:
         begun = asyncio.Event()

@@ -146,3 +146,9 @@ def test_matchers_may_come_as_any_sequence() -> None:
     query = MetricQuery("a", [Matcher("b", "c")], since=1)  # type: ignore[arg-type] # a list is as good
 
     assert query == MetricQuery("a", (Matcher("b", "c"),), since=1.0)
+
+
+@pytest.mark.parametrize("step", [0, -1, float("nan"), float("inf"), "60", True])
+def test_a_step_is_more_than_no_time(step: object) -> None:
+    with refused(f"step must be seconds, more than 0, or None for all points, got {step!r}"):
+        MetricQuery("a", step=step)  # type: ignore[arg-type] # the refusal is the test

@@ -13,6 +13,7 @@ from observabilipy.testing import (
     MetricsStorageContract,
     NdjsonContract,
     RuntimeStorageContract,
+    VolumeContract,
 )
 
 pytestmark = pytest.mark.contract
@@ -72,6 +73,11 @@ class TestPlainNdjson(NdjsonContract):
 class TestPlainNdjsonOfEntries(NdjsonContract):
     def make_storage(self, clock: FakeClock) -> PlainStorage:
         return PlainStorage(_WithoutNdjson(clock=clock))
+
+
+class TestPlainVolume(VolumeContract):
+    def make_storage(self, clock: FakeClock) -> PlainStorage:
+        return PlainStorage(InMemoryLogStorage(clock=clock))
 
 
 class TestInMemoryMetrics(MetricsStorageContract):

@@ -23,6 +23,8 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         registry.troubles.left_out("a is left out beside b")
         registry.troubles.cut("time")
         registry.troubles.turned_away("heavy")
+        registry.troubles.evicted("DEBUG", 7)
+        registry.troubles.evicted_points(9)
 
     assert counted(registry) == {
         ("observabilipy_log_entries_dropped_total", "INFO", "buffer_full"): 6,
@@ -34,6 +36,8 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         ("observabilipy_families_left_out_total",): 2,
         ("observabilipy_queries_cut_total", "time"): 2,
         ("observabilipy_queries_refused_total", "heavy"): 2,
+        ("observabilipy_log_entries_evicted_total", "DEBUG"): 14,
+        ("observabilipy_history_points_evicted_total",): 18,
     }
     assert [record.getMessage() for record in caplog.records] == [
         "log entries are dropped (buffer_full); observabilipy_log_entries_dropped_total counts them by level",
@@ -47,6 +51,10 @@ def test_each_trouble_is_counted_every_time_and_told_once(caplog: pytest.LogCapt
         "a is left out beside b",
         "/logs refuses queries for now (heavy): as many are answered as one process may;"
         " observabilipy_queries_refused_total counts them",
+        "the storage has reached max_bytes: the oldest log entries are deleted before their retention says so;"
+        " observabilipy_log_entries_evicted_total counts them. Raise max_bytes, or keep less",
+        "the storage has reached max_bytes without any log: the oldest history is deleted;"
+        " observabilipy_history_points_evicted_total counts its points. Raise max_bytes, or report fewer series",
     ]
 
 

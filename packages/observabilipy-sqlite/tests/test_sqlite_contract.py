@@ -14,6 +14,7 @@ from observabilipy.testing import (
     NdjsonContract,
     RuntimeStorageContract,
     SharedStorageContract,
+    VolumeContract,
 )
 from observabilipy_sqlite import SQLiteStorage
 
@@ -40,6 +41,10 @@ class TestSQLiteLogs(_Made, LogStorageContract):
 
 
 class TestSQLiteNdjson(_Made, NdjsonContract):
+    pass
+
+
+class TestSQLiteVolume(_Made, VolumeContract):
     pass
 
 

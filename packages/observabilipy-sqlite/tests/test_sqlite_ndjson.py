@@ -63,11 +63,14 @@ def packed(storage: SQLiteStorage) -> None:
     """Pack what there is, however little that is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sealing, "MOST_PLACES", 1)
-        storage.maintain()
-    (plain,) = storage._database.read(
-        lambda connection: connection.execute("SELECT count(*) FROM segment WHERE codec = 0").fetchone()
-    )
-    assert plain == 0
+        for _ in range(50):  # a tenth of a second each
+            storage.maintain()
+            (plain,) = storage._database.read(
+                lambda connection: connection.execute("SELECT count(*) FROM segment WHERE codec = 0").fetchone()
+            )
+            if not plain:
+                return
+    raise AssertionError(f"{plain} segments are not packed")
 
 
 @pytest.mark.properties
@@ -181,13 +184,23 @@ async def test_what_is_held_at_once_is_bounded_in_bytes_however_large_entries_ar
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("filters", [LogQuery(text="nowhere"), LogQuery(attributes={"a": "b"})])
+@pytest.mark.parametrize(
+    ("filters", "is_packed", "trips"),
+    [
+        (LogQuery(text="nowhere"), False, 40),  # what is not sealed is read as a whole, half a megabyte at a time
+        (LogQuery(attributes={"a": "b"}), False, 40),
+        (LogQuery(text="nowhere"), True, 2),  # messages alone, of sixteen megabytes at a time
+        (LogQuery(attributes={"a": "b"}), True, 1),  # filters alone, of 256 segments at a time
+    ],
+)
 async def test_where_nothing_matches_each_transaction_looks_at_a_part_of_the_log(
-    storage: SQLiteStorage, filters: LogQuery, order: str
+    storage: SQLiteStorage, filters: LogQuery, is_packed: bool, trips: int, order: str
 ) -> None:
     message = "x" * 1_000
     for _ in range(20):
         await storage.write_logs([LogEntry(1, "INFO", message, {"a": 1})] * 1_000)
+    if is_packed:
+        packed(storage)
     query = replace(filters, order="desc" if order == "desc" else "asc")
     lefts = []
     todo: pages.Span | None = None
@@ -196,7 +209,7 @@ async def test_where_nothing_matches_each_transaction_looks_at_a_part_of_the_log
         todo = part.rest
         lefts.append(todo.high - todo.low)
 
-    assert lefts == [16_000, 12_000, 8_000, 4_000, 0]
+    assert (len(lefts), lefts[-1], lefts) == (trips, 0, sorted(set(lefts), reverse=True))
 
 
 @pytest.mark.parametrize("filters", [LogQuery(levels={"ERROR"}), LogQuery(since=9), LogQuery(min_level="WARNING")])

@@ -24,7 +24,8 @@ from observabilipy.models import (
 )
 from observabilipy.ports import Batch, Worker
 from observabilipy.testing import FakeClock
-from observabilipy_sqlite import SQLiteStorage, history
+from observabilipy_sqlite import SQLiteStorage, sampling
+from observabilipy_sqlite.frames import Frame
 from observabilipy_sqlite.writer import Writer
 
 _DAY = 86_400.0
@@ -184,14 +185,14 @@ async def test_others_write_while_the_totals_are_read_for_the_history(
     storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await storage.write_samples([counter("c_total", 2)])
-    read = history.frame_of
+    read = sampling.sample
 
-    def watched(connection: sqlite3.Connection, now: int) -> tuple[int, bytes]:
+    def watched(connection: sqlite3.Connection, timestamp: int, now: int) -> Frame:
         with closing(sqlite3.connect(storage.path, timeout=0)) as other, other:
             other.execute("UPDATE total SET value = 3")
-        return read(connection, now)
+        return read(connection, timestamp, now)
 
-    monkeypatch.setattr(history, "frame_of", watched)
+    monkeypatch.setattr("observabilipy_sqlite.storage.sample", watched)
     storage.sample_history(1.0)
     storage.sample_history(2.0)
     (found,) = [series async for series in storage.read_history(MetricQuery("c_total"))]

@@ -1,6 +1,7 @@
 """``open_sqlite``: what storage URLs say, and what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,13 +19,13 @@ def test_three_slashes_are_relative_and_four_absolute(tmp_path: Path, monkeypatc
 
 
 def test_options_reach_the_storage(tmp_path: Path) -> None:
-    storage = open_sqlite(f"sqlite:///{tmp_path}/obs.db?synchronous=full&max_bytes=5000")
+    storage = open_sqlite(f"sqlite:///{tmp_path}/obs.db?synchronous=full&max_bytes=50000000")
 
     storage.maintain()
     (synchronous,) = storage._database.read(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
     storage.close()
 
-    assert (synchronous, storage.default_log_retention) == (2, RetentionPolicy(max_age=604_800, max_bytes=5000))
+    assert (synchronous, storage.default_log_retention) == (2, RetentionPolicy(max_age=604_800))
 
 
 @pytest.mark.parametrize(
@@ -39,11 +40,18 @@ def test_options_reach_the_storage(tmp_path: Path) -> None:
         ("sqlite:", "a SQLite storage needs the path of a file"),
         ("sqlite:///dir/", "a SQLite storage needs the path of a file"),
         ("sqlite:///:memory:", "to keep nothing beyond the process say memory://"),
-        ("sqlite:///a.db?sync=full", "unknown option 'sync' in 'sqlite:///a.db?sync=full': there are max_bytes and"),
+        ("sqlite:///a.db?sync=full", "unknown option 'sync' in 'sqlite:///a.db?sync=full': there are max_bytes, hi"),
+        ("sqlite:///a.db?history=", "history must be durations such as 10s, 1m, 1h, 1d, 1w or 1y, got ''"),
+        ("sqlite:///a.db?history=1d,60:2d", "got '1d,60:2d': write history=1d,1m:30d,1h:2y"),
+        ("sqlite:///a.db?history=1d,1m:2d,60s:3d", "a step of the history is given twice"),
+        ("sqlite:///a.db?history=1m:2d", "the steps of the history must begin with 0 and increase, got [60]"),
+        ("sqlite:///a.db?history=1d,1h:3d,1m:2d", "must begin with 0 and increase, got [0, 3600, 60]"),
+        ("sqlite:///a.db?history=3d,1m:2d", "must be kept at least as long as a finer one, got [259200.0, "),
+        ("sqlite:///a.db?history=0s", "must be seconds, more than 0, got 0"),
         ("sqlite:///a.db?synchronous=", "synchronous must be 'normal' or 'full', got ''"),
         ("sqlite:///a.db?synchronous=full&synchronous=full", "an option is given twice"),
         ("sqlite:///a.db?max_bytes=1GB", "max_bytes must be a whole number of bytes, 1 or more, got '1GB'"),
-        ("sqlite:///a.db?max_bytes=0", "retention max_bytes must be positive, got 0"),
+        ("sqlite:///a.db?max_bytes=0", "must be at least 4194304 (4 MiB), got 0"),
         ("sqlite:///a.db#x", "a storage URL has no fragment"),
         ("sqlite:///a%00.db", "path must name a file"),
     ],
@@ -66,3 +74,16 @@ def test_the_constructor_touches_no_disk(tmp_path: Path) -> None:
     SQLiteStorage(tmp_path / "obs.db")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_history_is_kept_for_as_long_as_the_url_says(tmp_path: Path) -> None:
+    storage = open_sqlite(f"sqlite:///{tmp_path}/a.db?history=2h,5m:1w,1h:3y")
+
+    assert storage.default_history_retention == RetentionPolicy(max_age=3 * 365 * 86_400)
+    assert [storage._tiers.age(step) for step in (0, 60, 300, 3_600)] == [7_200, 7_200, 604_800, 3 * 365 * 86_400]
+
+
+@pytest.mark.parametrize("history", [[0], {0: "1d"}, {0: float("nan")}, {0.5: 1}, {}])
+def test_a_history_that_cannot_work_is_refused(history: Any) -> None:
+    with pytest.raises(errors.ConfigurationError, match="history"):
+        SQLiteStorage("a.db", history=history)

@@ -9,6 +9,7 @@ from observabilipy.errors import (
     InvalidValue,
     ObservabilityError,
     StorageNotInstalled,
+    StorageRefused,
     StorageUnavailable,
     UnsupportedQuery,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "Series",
     "SeriesHistory",
     "StorageNotInstalled",
+    "StorageRefused",
     "StorageUnavailable",
     "SummaryValue",
     "UnsupportedQuery",

@@ -7,6 +7,7 @@ ObservabilityError
 │   └── InvalidCursor                  a string that no store ever gave out as a cursor
 ├── UnsupportedQuery                   a query field that this store cannot honour
 └── StorageUnavailable                 the store cannot be reached now; the same call may work later
+    └── StorageRefused                 the store is one that this program cannot use, now or later
 
 Recording never raises any of them for a value: ``inc``, ``observe``, ``set`` and ``info`` count what they refuse.
 """
@@ -17,6 +18,7 @@ __all__ = [
     "InvalidValue",
     "ObservabilityError",
     "StorageNotInstalled",
+    "StorageRefused",
     "StorageUnavailable",
     "UnsupportedQuery",
 ]
@@ -48,3 +50,7 @@ class UnsupportedQuery(ObservabilityError):
 
 class StorageUnavailable(ObservabilityError):
     """The store cannot take or give anything now. Repeating the call later is safe."""
+
+
+class StorageRefused(StorageUnavailable):
+    """The store is one that this program must leave alone, such as a file of a newer format: waiting does not help."""

@@ -21,6 +21,7 @@ from observabilipy.models import (
     LogEntry,
     LogFacts,
     LogQuery,
+    LogVolume,
     Matcher,
     MetricQuery,
     MetricSample,
@@ -38,6 +39,7 @@ __all__ = [
     "RingPort",
     "RuntimeStoragePort",
     "SizePort",
+    "VolumePort",
     "Worker",
 ]
 
@@ -165,6 +167,22 @@ class NdjsonPort(Protocol):
 
 
 @runtime_checkable
+class VolumePort(Protocol):
+    """Optional: a log storage that counts entries by time and level more cheaply than by reading each of them."""
+
+    def read_volume(self, query: LogQuery, step: float) -> AsyncIterator[LogVolume]:
+        """What ``read_logs`` gives, counted by level in steps of so many seconds; a plain ``def``.
+
+        Oldest step first, only those that have an entry, aligned to 1970. What is deleted or written meanwhile may be
+        counted or not; each entry that was there from beginning to end is counted once.
+
+        Raises:
+            InvalidValue: the step is no finite number of a microsecond or more; before anything is read.
+        """
+        ...
+
+
+@runtime_checkable
 class RingPort(Protocol):
     """Optional: a storage with a place beside it where workers keep what they have not committed yet.
 
@@ -223,7 +241,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class CommitReport:
-    """What a commit could not take as it was, for the counters.
+    """What a commit could not take as it was, and what the store gave up for it, for the counters.
 
     ``overflowed`` and ``refused`` tell per family how many samples went to the overflow series, and how many gauges
     were refused for the series limit; ``hidden`` how many were of another kind than their family, and definitions that
@@ -231,12 +249,17 @@ class CommitReport:
 
     ``generation`` is the store's: when it changes, the store is another one (its file was deleted, say), which knows
     neither the definitions nor the gauges that this worker reported before.
+
+    ``evicted`` tells per level how many entries, and ``evicted_points`` how many points of the history, this process
+    deleted since its last commit because the store reached the size that it may have.
     """
 
     overflowed: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, int] = field(default_factory=dict)
     generation: str = field(default="", compare=False)
+    evicted: dict[str, int] = field(default_factory=dict)
+    evicted_points: int = 0
 
 
 @runtime_checkable

@@ -47,6 +47,24 @@ class Troubles:
             f"log entries are dropped ({reason}); observabilipy_log_entries_dropped_total counts them by level",
         )
 
+    def evicted(self, level: str, count: int) -> None:
+        """Stored log entries went before their time, because the storage has reached its largest size."""
+        self._add("observabilipy_log_entries_evicted_total", "Log entries deleted at max_bytes.", count, level=level)
+        self.warn(
+            "evicted",
+            "the storage has reached max_bytes: the oldest log entries are deleted before their retention says so;"
+            " observabilipy_log_entries_evicted_total counts them. Raise max_bytes, or keep less",
+        )
+
+    def evicted_points(self, count: int) -> None:
+        """Points of the history went before their time, because the storage has reached its largest size."""
+        self._add("observabilipy_history_points_evicted_total", "Points of the history deleted at max_bytes.", count)
+        self.warn(
+            "evicted points",
+            "the storage has reached max_bytes without any log: the oldest history is deleted;"
+            " observabilipy_history_points_evicted_total counts its points. Raise max_bytes, or report fewer series",
+        )
+
     def unprotected(self) -> None:
         """A log entry waits in memory only, where ``log_durability="crash"`` promised more."""
         self._add("observabilipy_log_entries_unprotected_total", "Log entries that a crash would have taken.")

@@ -12,10 +12,10 @@ __all__ = ["write_rows"]
 
 _SIZES = (512, 64, 8, 1)  # rows of a statement: few texts, so that SQLite compiles each of them once
 
-Row = Sequence[object]
 
-
-def write_rows(connection: sqlite3.Connection, statement: str, rows: Sequence[Row], *others: object) -> None:
+def write_rows(
+    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]], *others: object
+) -> None:
     """Run a statement that has ``{rows}`` where it wants a list such as ``(?, ?), (?, ?)``.
 
     Args:

@@ -6,16 +6,21 @@ import os
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from observabilipy import process
-from observabilipy.errors import ObservabilityError, StorageUnavailable
+from observabilipy.errors import ObservabilityError, StorageRefused, StorageUnavailable
 from observabilipy_sqlite import schema
 from observabilipy_sqlite.aside import set_aside
+from observabilipy_sqlite.cap import Evicted, bound, evict, missing_pages
 from observabilipy_sqlite.file import Identity, create_if_missing, forget_wal, identity
+from observabilipy_sqlite.refusal import explained, is_damage, is_full, is_harmless
 from observabilipy_sqlite.room import drop_ballast, hold_ballast, room_at
 
 __all__ = ["Connection", "Database"]
@@ -23,8 +28,8 @@ __all__ = ["Connection", "Database"]
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 5.0
+_SLICE_SECONDS = 0.1  # of giving up, then whoever called has other things to do
 _DOUBT_SECONDS = 60.0  # two errors that are further apart are no evidence of a damaged file
-_AS_LARGE_AS_IT_GETS = 2**32 - 2  # pages (sqlite.org/pragma.html#pragma_max_page_count)
 
 # Connections of a parent process that could not be closed before the fork. Closing one here, or letting it be
 # collected, could delete files that the parent works with, so they are kept for ever.
@@ -46,9 +51,10 @@ class Database:
     was replaced or deleted, and in a forked child.
     """
 
-    def __init__(self, path: Path, synchronous: schema.Synchronous = "normal") -> None:
+    def __init__(self, path: Path, synchronous: schema.Synchronous = "normal", max_bytes: int | None = None) -> None:
         self.path = path
         self._synchronous = synchronous
+        self._max_bytes = max_bytes
         self._begin_anew()
         process.watch(self)  # pauses it around forks, closes it at exit
 
@@ -62,7 +68,7 @@ class Database:
         self._tried: Identity | None = None  # the file that was last opened, or tried to
         self._ours: Identity | None = None  # the file that was last read as one of ours
         self._doubted: tuple[Identity | None, float] | None = None  # the file that seemed damaged, and when (monotonic)
-        self._grows = True
+        self._evicted: deque[Evicted] = deque()
         self._paused = False
 
     def read(self, function: Callable[[Connection], T]) -> T:
@@ -82,7 +88,7 @@ class Database:
         try:
             return self._searched(function)
         except StorageUnavailable as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
         return self._searched(function)  # on a second connection: retention comes back too late to be evidence
 
@@ -91,14 +97,43 @@ class Database:
 
         One that began with reading could not wait for the lock: SQLite fails it at once (SQLITE_BUSY_SNAPSHOT).
 
+        A file at its cap gives up the oldest of what it holds until the rest fits (``evicted``); the function is then
+        called again.
+
         Raises:
             StorageUnavailable: nothing was written; the message says why.
+            ObservabilityError: not even an empty file would have room for it, or it is a defect.
         """
         with self._owned_lock():
-            result = self._with_ballast(lambda: self._write(function))
+            result = self._with_ballast(lambda: self._within_cap(function))
             if self._wal_bytes() > room_at(self.path).share:  # nobody maintains the store, or much is written
                 self._is_checkpointed()  # or not: the write is done, and the next one tries again
             return result
+
+    def keep_reserve(self) -> None:
+        """Give up so much of the oldest that a file at its cap has free pages for what comes, for a tenth of a second.
+
+        Raises:
+            StorageUnavailable: see ``write``.
+        """
+        if self._max_bytes is None:
+            return
+        max_bytes, give_up = self._max_bytes, time.monotonic() + _SLICE_SECONDS
+        while time.monotonic() < give_up:
+            if not self.read(partial(missing_pages, max_bytes=max_bytes, grows=self._has_room())):
+                return
+            with self._owned_lock():
+                if not self._with_ballast(lambda: self._evicts(max_bytes)):
+                    return
+
+    def evicted(self) -> Evicted:
+        """What this process gave up since it was last asked, so that the file stayed below its cap."""
+        together = Evicted()
+        while self._evicted:
+            gone = self._evicted.popleft()
+            together.entries.update(gone.entries)
+            together.points += gone.points
+        return together
 
     def checkpoint(self) -> None:
         """Copy the write-ahead log into the database, as far as no reader needs it, and see to the ballast.
@@ -152,18 +187,43 @@ class Database:
         try:
             return self._transaction("BEGIN IMMEDIATE", lambda connection: function(self._bounded(connection)))
         except StorageUnavailable as error:
-            if _is_damage(error):
+            if is_damage(error):
                 self._doubt(error)
             raise
 
     def _bounded(self, connection: Connection) -> Connection:
-        """Let the file grow only while the disk has room for that."""
-        grows = not room_at(self.path).is_low
-        if grows != self._grows:
-            # The least that SQLite takes is the number of pages that there are.
-            connection.execute(f"PRAGMA max_page_count = {_AS_LARGE_AS_IT_GETS if grows else 1}")
-            self._grows = grows
+        """Let the file grow up to its cap, and only while the disk has room for that.
+
+        At every write: the pragma is the connection's, and a file that another worker's larger cap let grow has pages
+        beyond ours, which may be used.
+        """
+        bound(connection, self._max_bytes, grows=self._has_room())
         return connection
+
+    def _has_room(self) -> bool:
+        return not room_at(self.path).is_low
+
+    def _within_cap(self, function: Callable[[Connection], T]) -> T:
+        for attempt in count():
+            try:
+                return self._write(function)
+            except StorageUnavailable as error:
+                if self._max_bytes is None or not is_full(error):
+                    raise
+                if not self._evicts(self._max_bytes, attempt):
+                    if not self._has_room():
+                        raise
+                    raise ObservabilityError(
+                        f"what is to be written does not fit into {self.path} with max_bytes={self._max_bytes}, even"
+                        " without any older log and history: raise max_bytes, or record less at once"
+                    ) from error
+        raise AssertionError  # pragma: no cover - count() does not end
+
+    def _evicts(self, max_bytes: int, attempt: int = 0) -> bool:
+        gone = self._write(partial(evict, max_bytes=max_bytes, grows=self._has_room(), attempt=attempt))
+        if gone:
+            self._evicted.append(gone)
+        return bool(gone)
 
     def _with_ballast(self, work: Callable[[], T]) -> T:
         """Do it; if that fails for the lack of room, once more without the ballast."""
@@ -176,7 +236,7 @@ class Database:
 
     def _gains_room(self, error: StorageUnavailable) -> bool:
         room = room_at(self.path)
-        if not (room.is_low and (room.is_gone or _name(error.__cause__).startswith("SQLITE_FULL"))):
+        if not (room.is_low and (room.is_gone or is_full(error))):
             return False
         # Where the WAL can still be copied, its own blocks are room enough for what makes the database no larger.
         if (self._is_checkpointed() and not room.is_gone) or not drop_ballast(self.path):
@@ -195,7 +255,7 @@ class Database:
         try:
             return self.read(function)
         except StorageUnavailable as error:
-            if _is_damage(error):
+            if is_damage(error):
                 with self._owned_lock():
                     self._doubt(error)
             raise
@@ -248,20 +308,18 @@ class Database:
             self._connection = self._open()
             self._identity = self._ours = self._tried
             self._wal = identity(Path(f"{self.path}-wal"))
-            self._grows = True
             if identity(self.path) != self._identity:  # its -wal may be that of another file
                 self._close()
                 raise StorageUnavailable(f"{self.path} was replaced while it was opened: repeat the call")
         return self._connection
 
     def _open(self) -> Connection:
-        schema.check_library()
         connection = self._connect()
         try:
             schema.prepare(connection, self._synchronous)
-        except StorageUnavailable as error:
+        except StorageRefused as error:
             connection.close()
-            raise StorageUnavailable(f"cannot use {self.path}: {error}") from None
+            raise StorageRefused(f"cannot use {self.path}: {error}") from None
         except BaseException:
             connection.close()
             raise
@@ -305,27 +363,9 @@ class Database:
 
     def _trouble(self, error: sqlite3.Error) -> ObservabilityError:
         """The error to raise instead, and a fresh connection next time if this one may be broken."""
-        name = _name(error)
-        if not name.startswith(_HARMLESS):
+        if not is_harmless(error):
             self._close()
-        if isinstance(error, _DEFECTS):
-            return ObservabilityError(f"{self.path} refused a statement: {error}. This is a defect: please report it")
-        remedy = next((f": {text}" for prefix, text in _REMEDIES.items() if name.startswith(prefix)), "")
-        return StorageUnavailable(f"cannot use {self.path}: {error}{remedy}")
-
-
-_HARMLESS = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_INTERRUPT")  # a full disk must not cost the readers their connection
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_DEFECTS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
-_REMEDIES = {
-    "SQLITE_BUSY": "another process holds the file for long",
-    "SQLITE_FULL": "the disk is full, free some space",
-    "SQLITE_READONLY": "make the file and its directory writable",
-    "SQLITE_CANTOPEN": "make the file and its directory readable and writable",
-    "SQLITE_IOERR": "look at the disk, it may be full or failing",
-    "SQLITE_CORRUPT": "move the file away together with its -wal and -shm, a new one is made",
-    "SQLITE_NOTADB": "move the file away, a new one is made",
-}
+        return explained(self.path, error)
 
 
 def _file_bytes(path: str) -> int:
@@ -333,14 +373,6 @@ def _file_bytes(path: str) -> int:
         return os.stat(path).st_size  # noqa: PTH116 - runs after each commit; a Path would cost more
     except OSError:
         return 0
-
-
-def _name(error: BaseException | None) -> str:
-    return str(getattr(error, "sqlite_errorname", ""))
-
-
-def _is_damage(error: StorageUnavailable) -> bool:
-    return _name(error.__cause__).startswith(_DAMAGED)
 
 
 def _kept_for_ever(connection: sqlite3.Connection) -> None:

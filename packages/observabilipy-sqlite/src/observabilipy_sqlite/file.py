@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from observabilipy.errors import StorageUnavailable
+from observabilipy.errors import ConfigurationError, StorageUnavailable
 
 try:
     import fcntl
 except ImportError:  # Windows has no flock: there, two first workers may meet, and SQLite's own locks decide
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Identity", "create_if_missing", "forget_wal", "identity", "making_files"]
+__all__ = ["Identity", "checked_path", "create_if_missing", "forget_wal", "identity", "making_files"]
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: whether a path still names the file that was opened."""
@@ -118,3 +118,17 @@ def _reason(path: Path, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"no permission to write in {path.parent}: allow it, or choose another path"
     return error.strerror or str(error)
+
+
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a database, absolute.
+
+    Raises:
+        ConfigurationError: no name of a file.
+    """
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\x00" in text:
+        raise ConfigurationError(f"path must name a file, got {path!r}")
+    if text.startswith(":memory:"):
+        raise ConfigurationError(f"SQLite storage is a file, got {text!r}: to keep nothing say memory://")
+    return Path(os.path.abspath(text))  # noqa: PTH100 - Path.resolve would touch the disk

@@ -1,6 +1,7 @@
 """The log in SQL: what it takes in, what it knows, what it gives up. Each function works inside a transaction."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ __all__ = [
     "Prepared",
     "append",
     "count",
+    "drop",
     "ends",
     "facts",
     "generation",
@@ -26,9 +28,14 @@ __all__ = [
 Prepared: TypeAlias = Sequence[tuple[Segment, list[Share]]]
 """Segments as they will be written, but for their positions."""
 
-_SEGMENT = "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_BODY = "INSERT INTO body VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_SHARE = "INSERT INTO share VALUES (?, ?, ?, ?, ?, ?)"
+_SEGMENT = (
+    "INSERT INTO segment (first, places, entries, bytes, oldest, newest, levels, codec) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_BODY = (
+    "INSERT INTO body (first, names, checksum, filter, timestamps, codes, messages, attributes)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SHARE = "INSERT INTO share (first, level, entries, bytes, oldest, newest) VALUES (?, ?, ?, ?, ?, ?)"
 _NUMBERS = whole_numbers("entries", "bytes", "oldest", "newest")
 _SUMS = whole_numbers("sum(entries)", "sum(bytes)", "min(oldest)", "max(newest)")
 _VERSION = whole_numbers("places", "entries", "codec")  # which rewriting of a segment it is
@@ -101,6 +108,17 @@ def remove(connection: sqlite3.Connection, known: Segment) -> bool:
         connection.execute("DELETE FROM body WHERE first = ?", (known.first,))
         connection.execute("DELETE FROM share WHERE first = ?", (known.first,))
     return bool(removed)
+
+
+def drop(connection: sqlite3.Connection, first: int) -> Counter[str]:
+    """Remove a segment whatever it is by now. Gives how many entries of each level went."""
+    levels = connection.execute(
+        f"SELECT CAST(level AS BLOB), {whole_numbers('entries')} FROM share WHERE first = ?",  # noqa: S608 - our own text
+        (first,),
+    ).fetchall()
+    for table in ("segment", "body", "share"):
+        connection.execute(f"DELETE FROM {table} WHERE first = ?", (first,))  # noqa: S608 - our own text
+    return Counter({unescaped(name.decode(errors="replace")): entries for name, entries in levels})
 
 
 def remove_stray_shares(connection: sqlite3.Connection, first: int) -> None:

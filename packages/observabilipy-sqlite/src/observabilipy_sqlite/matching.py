@@ -1,13 +1,16 @@
 """LogQuery for segments: which of them may hold what is wanted, and which entries of one are."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
+from operator import and_
 from typing import TypeAlias
 
 from observabilipy.encoding.json_text import json_text
 from observabilipy.models import LEVELS, RANKS, LogQuery, level_rank, to_micros
 from observabilipy_sqlite.bloom import pairs_of
-from observabilipy_sqlite.segment import Segment, level_bits
+from observabilipy_sqlite.segment import ONLY, Segment, level_bits
 from observabilipy_sqlite.values import escaped, unescaped
 
 __all__ = ["Condition", "Matching", "Row"]
@@ -17,6 +20,9 @@ Condition: TypeAlias = tuple[str, list[object]]
 
 Row: TypeAlias = tuple[int, int, str, str, str]
 """Position, timestamp in microseconds, level, message, attributes as JSON text; level and message are escaped."""
+
+_Chosen: TypeAlias = Sequence[int]
+"""For each entry of a segment whether it is wanted, 0 or 1."""
 
 _OTHER = ""  # stands for any level beyond the five
 
@@ -47,6 +53,20 @@ class Matching:
         """Whether texts decide, too; else time and level do."""
         return bool(self._text or self._pieces)
 
+    @property
+    def sifts(self) -> bool:
+        """Whether level decides, so that of a segment a few entries may be wanted."""
+        return self._levels is not None
+
+    @property
+    def has_text(self) -> bool:
+        """Whether a text is looked for in the messages."""
+        return bool(self._text)
+
+    def has_text_in(self, messages: bytes) -> bool:
+        """Whether the text is in messages, which are escaped."""
+        return self._text in messages.lower()
+
     def segments(self) -> Condition:
         """What a segment must fulfil to have anything that is wanted."""
         conditions, parameters = ["levels & ?"], [self._bits]
@@ -57,6 +77,21 @@ class Matching:
             conditions.append("oldest < ?")
             parameters.append(self._until)
         return " AND ".join(conditions), list(parameters)
+
+    def told(self, low: int, high: int, step: int) -> Condition:
+        """When the shares of a segment tell all: its entries are in a span, in the time wanted, and in one step.
+
+        Not before 1970: there SQLite's division rounds up.
+        """
+        conditions = ["first >= ? AND first + places <= ? AND oldest >= 0 AND oldest / ? = newest / ?"]
+        parameters: list[object] = [low, high, step, step]
+        if self._since is not None:
+            conditions.append("oldest >= ?")
+            parameters.append(self._since)
+        if self._until is not None:
+            conditions.append("newest < ?")
+            parameters.append(self._until)
+        return " AND ".join(conditions), parameters
 
     def all_within(self, oldest: int, newest: int) -> bool:
         """Whether all between two times is wanted, as far as time goes."""
@@ -71,6 +106,26 @@ class Matching:
         codes = segment.read_codes()
         chosen = self._chosen(segment, codes, low, high)
         return segment.entries if chosen is None else sum(chosen)
+
+    def volume(self, segment: Segment, low: int, high: int, step: int) -> Counter[tuple[int, str]]:
+        """The same by number of the step of so many microseconds, and by level, escaped."""
+        codes = segment.read_codes()
+        chosen = self._chosen(segment, codes, low, high)
+        micros = segment.read_micros()
+        present = codes.translate(None, b"\0")
+        if chosen is not None:
+            micros, present = list(compress(micros, chosen)), bytes(compress(present, chosen))
+        counts: Counter[tuple[int, str]] = Counter()
+        for code in set(present):
+            # Nearly in order, so that sorting costs little: a quarter of what it takes to divide each time.
+            times = sorted(compress(micros, present.translate(ONLY[code])))
+            begin = 0
+            while begin < len(times):
+                number = times[begin] // step
+                end = bisect_left(times, (number + 1) * step, begin)
+                counts[number, segment.level_names[code]] += end - begin
+                begin = end
+        return counts
 
     def rows(self, segment: Segment, low: int, high: int) -> list[Row]:
         """What is wanted of a segment, in the order of positions from ``low`` up to, not including, ``high``."""
@@ -95,30 +150,37 @@ class Matching:
             return []
         names = segment.level_names
         first = segment.first
-        columns: Sequence[Sequence[object]] = (
-            range(first, first + segment.places)
-            if segment.places == segment.entries
-            else [first + place for place, code in enumerate(codes) if code],
-            segment.read_micros(),
-            [names[code] for code in codes if code],
-            (segment.read_messages() if messages is None else messages).decode().split("\n"),
-            (segment.read_attributes() if attributes is None else attributes).decode().split("\n"),
-        )
+        positions: Iterable[int] = range(first, first + segment.places)
+        if segment.places != segment.entries:
+            positions = [first + place for place, code in enumerate(codes) if code]
+        micros: Iterable[int] = segment.read_micros()
+        present: Iterable[int] = codes.translate(None, b"\0")
         if chosen is not None:
-            columns = [list(compress(column, chosen)) for column in columns]
-        rows: list[Row] = list(zip(*columns, strict=True))
+            positions, micros, present = (compress(column, chosen) for column in (positions, micros, present))
+        rows: list[Row] = list(
+            zip(
+                positions,
+                micros,
+                [names[code] for code in present],
+                _lines(segment.read_messages() if messages is None else messages, chosen),
+                _lines(segment.read_attributes() if attributes is None else attributes, chosen),
+                strict=True,
+            )
+        )
         return list(filter(self._matches, rows)) if self.looks_inside else rows
 
-    def _chosen(self, segment: Segment, codes: bytes, low: int, high: int) -> list[bool] | None:
+    def _chosen(self, segment: Segment, codes: bytes, low: int, high: int) -> _Chosen | None:
         """For each entry whether position, time and level are right; None for all."""
-        chosen: list[bool] | None = None
+        chosen: _Chosen | None = None
         first = segment.first
         if low > first or high < first + segment.places:
             chosen = [low <= first + place < high for place, code in enumerate(codes) if code]
         if self._levels is not None:
             names = segment.level_names
-            wanted = bytes(code for code in set(codes) if code and self.wants_level(names[code]))
-            chosen = _both(chosen, [code in wanted for code in codes if code])
+            wanted = bytearray(256)
+            for code in set(codes) - {0}:
+                wanted[code] = self.wants_level(names[code])
+            chosen = _both(chosen, codes.translate(wanted, b"\0"))
         if not self.all_within(segment.oldest, segment.newest):
             since = segment.oldest if self._since is None else self._since
             until = segment.newest + 1 if self._until is None else self._until
@@ -132,8 +194,15 @@ class Matching:
         return self._accepts(micros, unescaped(level), unescaped(message), attributes)
 
 
-def _both(one: list[bool] | None, other: list[bool]) -> list[bool]:
-    return other if one is None else [a and b for a, b in zip(one, other, strict=True)]
+def _both(one: _Chosen | None, other: _Chosen) -> _Chosen:
+    return other if one is None else list(map(and_, one, other))
+
+
+def _lines(column: bytes, chosen: _Chosen | None) -> list[str]:
+    """The texts that were chosen; only these are decoded."""
+    if chosen is not None:
+        column = b"\n".join(compress(column.split(b"\n"), chosen))
+    return column.decode().split("\n")
 
 
 def _wanted(query: LogQuery) -> Callable[[str], bool] | None:

@@ -1,20 +1,40 @@
 """Where to read in the log: some segments at a time, so that each transaction is short, and what it gives is small."""
 
+import contextlib
 import sqlite3
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from observabilipy.models import LogQuery, parse_cursor, resume
 from observabilipy_sqlite.bloom import may_have
 from observabilipy_sqlite.logs import ends, generation
 from observabilipy_sqlite.matching import Condition, Matching
-from observabilipy_sqlite.segment import Segment
+from observabilipy_sqlite.segment import MOST_BYTES, PACKED, Segment
+from observabilipy_sqlite.turns import Turns
 from observabilipy_sqlite.values import whole_numbers
 
-__all__ = ["MOST_HEADS", "Span", "begin", "go_on", "head", "heads", "plain_heads", "segments", "whole"]
+__all__ = [
+    "MOST_HEADS",
+    "Span",
+    "begin",
+    "go_on",
+    "head",
+    "heads",
+    "narrowed",
+    "plain_heads",
+    "segments",
+    "shares",
+    "strip",
+    "whole",
+]
 
 MOST_HEADS = 256
 """Segments looked at in one transaction; those that are read are fewer when they hold much."""
 
+_STRIP = 4_096  # segments whose shares one transaction adds up: ten milliseconds, without the interpreter's lock
+_SEARCHED_BYTES = 16_777_216  # of segments whose messages one transaction searches: a dozen milliseconds
+_MOST_ROOM = 2 * MOST_BYTES
 _PLAIN_HEADS = 1_280  # of which a segment is made: a place each at least
 _HEAD = "first, " + whole_numbers("places", "entries", "bytes", "oldest", "newest", "levels", "codec")
 _HEADS_COLUMNS = 8
@@ -67,15 +87,22 @@ def heads(
     connection: sqlite3.Connection, todo: Span, condition: Condition, *, down: bool = False, most: int = MOST_HEADS
 ) -> list[Segment]:
     """The next segments that have something of a span, and fulfil a condition; without their columns."""
+    with contextlib.closing(_heads(connection, todo, condition, down, most)) as rows:
+        return list(map(_head, rows))
+
+
+def _heads(  # noqa: PLR0917 - the last one is for what heads are read together with
+    connection: sqlite3.Connection, todo: Span, condition: Condition, down: bool, most: int, columns: str = ""
+) -> sqlite3.Cursor:
+    """Their rows, with columns of the bodies; to be closed, lest the transaction stays open."""
     where, parameters = condition
-    rows = connection.execute(
-        f"SELECT {_HEAD} FROM segment"  # noqa: S608 - our own text
+    return connection.execute(
+        f"SELECT {_HEAD}{columns} FROM segment {'LEFT JOIN body USING (first)' if columns else ''}"  # noqa: S608 - our own text
         # From the one that spans the position on: the others are found by their number.
         " WHERE first >= coalesce((SELECT max(first) FROM segment WHERE first <= ?), ?) AND first < ?"
         f" AND first + places > ? AND {where} ORDER BY first {'DESC' if down else 'ASC'} LIMIT {most}",
         (todo.low, todo.low, todo.high, todo.low, *parameters),
     )
-    return list(map(_head, rows))
 
 
 def head(connection: sqlite3.Connection, first: int) -> Segment | None:
@@ -98,6 +125,50 @@ def plain_heads(connection: sqlite3.Connection) -> list[Segment]:
     return found
 
 
+def narrowed(connection: sqlite3.Connection, todo: Span, condition: Condition) -> Span:
+    """What of a span has segments that fulfil a condition: one look at all heads, which later ones spare."""
+    low, high = connection.execute(
+        "SELECT min(first), max(first + places) FROM segment"  # noqa: S608 - our own text
+        f" WHERE first < ? AND first + places > ? AND {condition[0]}",
+        (todo.high, todo.low, *condition[1]),
+    ).fetchone()
+    if low is None:
+        return todo.after(None, down=False)
+    return Span(todo.generation, max(todo.low, low), min(todo.high, high))
+
+
+def strip(
+    connection: sqlite3.Connection, todo: Span, condition: Condition, told: Condition, most: int
+) -> tuple[Span, list[Segment]]:
+    """The beginning of a span, and the segments in it that fulfil a condition but are not told by their shares.
+
+    There are no more of these than ``most``, and so few segments in all that a transaction is short.
+    """
+    row = connection.execute(
+        f"SELECT first FROM segment WHERE first >= ? ORDER BY first LIMIT 1 OFFSET {_STRIP}",  # noqa: S608 - our own text
+        (todo.low,),
+    ).fetchone()
+    some = todo if row is None else Span(todo.generation, todo.low, min(todo.high, row[0]))
+    where, parameters = f"{condition[0]} AND NOT ({told[0]})", [*condition[1], *told[1]]
+    others = heads(connection, some, (where, parameters), most=most + 1)
+    if len(others) > most:
+        some = Span(todo.generation, todo.low, others[most].first)
+    return some, others[:most]
+
+
+def shares(
+    connection: sqlite3.Connection, some: Span, condition: Condition, told: Condition, step: int
+) -> list[tuple[int, str, int]]:
+    """What the shares tell of the segments of a span: by number of the step of time, the entries of each level."""
+    rows = connection.execute(
+        f"SELECT segment.oldest / ?, CAST(level AS BLOB), {whole_numbers('sum(share.entries)')}"  # noqa: S608 - our own text
+        f" FROM (SELECT first, oldest FROM segment WHERE first >= ? AND first < ? AND {condition[0]} AND {told[0]})"
+        " AS segment JOIN share USING (first) GROUP BY 1, 2",
+        (step, some.low, some.high, *condition[1], *told[1]),
+    )
+    return [(number, level.decode(errors="replace"), count) for number, level, count in rows]
+
+
 def whole(connection: sqlite3.Connection, first: int) -> Segment:
     """A segment that is there, with its columns. Whether they are intact, and there at all, is for ``is_intact``."""
     row = connection.execute(
@@ -110,8 +181,9 @@ def whole(connection: sqlite3.Connection, first: int) -> Segment:
     return Segment(*(*known, names.decode(errors="replace"), checksum, _bytes_or_none(filter_), *columns))
 
 
-def _head(row: tuple[int, int, int, int, int, int, int, int]) -> Segment:
-    return Segment(*row, "", 0, None, b"", b"", b"", b"")
+def _head(row: Sequence[int]) -> Segment:
+    first, places, entries, size, oldest, newest, levels, codec = row
+    return Segment(first, places, entries, size, oldest, newest, levels, codec, "", 0, None, b"", b"", b"", b"")
 
 
 def segments(
@@ -121,26 +193,46 @@ def segments(
 
     No more of them than have so many bytes of text, or one.
     """
-    found = heads(connection, todo, matching.segments(), down=down)
+    columns = f", {'filter' if matching.pairs else 'NULL'}, {'messages' if matching.has_text else 'NULL'}"
+    looks_inside = matching.pairs or matching.has_text
     taken: list[Segment] = []
-    size = 0
+    size = looked_at = searched = 0
     last: Segment | None = None
-    for known in found:
-        if matching.pairs and not may_have(_filter(connection, known), matching.pairs):
+    is_last = False
+    turns = Turns()
+    rows = _heads(connection, todo, matching.segments(), down, MOST_HEADS, columns if looks_inside else "")
+    with contextlib.closing(rows):
+        for row in rows:
+            looked_at += 1
+            known = _head(row[:_HEADS_COLUMNS])
+            if not looks_inside or _may_match(known, matching, *map(_bytes_or_none, row[_HEADS_COLUMNS:])):
+                size += known.size
+                if taken and size > most_bytes:
+                    break
+                taken.append(whole(connection, known.first))
             last = known
-            continue
-        size += known.size
-        if taken and size > most_bytes:
-            break
-        taken.append(whole(connection, known.first))
-        last = known
-    is_last = not found or (last is found[-1] and len(found) < MOST_HEADS)
+            if matching.has_text:  # to unpack messages is a turn in itself: a tenth of a millisecond without the lock
+                searched += known.size
+                if searched > _SEARCHED_BYTES:
+                    break
+            else:
+                turns.take()
+        else:
+            is_last = looked_at < MOST_HEADS
     return taken, todo.after(None if is_last else last, down=down)
 
 
-def _filter(connection: sqlite3.Connection, known: Segment) -> bytes | None:
-    row = connection.execute("SELECT filter FROM body WHERE first = ?", (known.first,)).fetchone()
-    return None if row is None else _bytes_or_none(row[0])
+def _may_match(known: Segment, matching: Matching, filter_: bytes | None, messages: bytes | None) -> bool:
+    """Whether a segment may have what is wanted, as far as one knows without reading all of it."""
+    if not may_have(filter_, matching.pairs):
+        return False
+    if messages is None or known.codec != PACKED:
+        return True
+    try:
+        # Room for all at once: a fifth of the time.
+        return matching.has_text_in(zlib.decompress(messages, bufsize=max(1, min(known.size, _MOST_ROOM))))
+    except zlib.error:  # whoever reads all of it will tell
+        return True
 
 
 def _bytes_or_none(value: object) -> bytes | None:

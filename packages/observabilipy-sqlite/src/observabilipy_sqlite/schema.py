@@ -5,7 +5,7 @@ import sqlite3
 import time
 from typing import Literal, TypeAlias
 
-from observabilipy.errors import ConfigurationError, StorageUnavailable
+from observabilipy.errors import ConfigurationError, StorageRefused
 
 __all__ = ["BUSY_SECONDS", "Synchronous", "check_library", "is_ours", "prepare"]
 
@@ -16,10 +16,33 @@ BUSY_SECONDS = 5.0
 """How long a connection waits for another one's lock before it gives up."""
 
 _APPLICATION_ID = 0x6F627379  # "obsy"
-_VERSION = 3  # 1 and 2, which were never released, had a row for each entry
+
+_MAJOR = 4
+"""Who reads another one would misunderstand it. 1 to 3 were of development versions, and no thousands."""
+
+_UPGRADES: tuple[tuple[str, ...], ...] = ()
+"""The statements that make minor 1 of minor 0, those that make 2 of it, and so on.
+
+Who knows a lower minor goes on reading and writing beside who made them: a new column has a default, a new table holds
+what the others can do without, a new codec is passed over. What that cannot express is a new major.
+"""
+
+_THOUSAND = 1_000  # user_version is major * 1000 + minor
 _OLDEST_LIBRARY = (3, 37, 0)  # STRICT tables
 
+_OF_A_NEW_FILE = (
+    # What SQLite takes by itself, unless it was built otherwise. 8 and 16 KiB made the log neither smaller nor faster.
+    "PRAGMA page_size = 4096",
+    # Free pages are used again, and the file never shrinks: one at its cap goes on while others fill the disk.
+    "PRAGMA auto_vacuum = NONE",
+)
+
+# At their default on purpose: cache_size, 2 MB a connection, since from 2 to 64 MB nothing became faster; and locking
+# by each transaction, since the file is for many. The WAL is switched on in _use_wal; how long a connection waits for
+# a lock (BUSY_SECONDS) is said when it is made, because already the first pragma may have to wait.
 _PRAGMAS = (
+    # A mapped file that somebody truncates is a SIGBUS instead of an error. Scans took a tenth less time with it.
+    "PRAGMA mmap_size = 0",
     # Commits and checkpoints of two connections must never overlap: SQLite before 3.51.3 may lose commits then ("The
     # WAL Reset Bug", sqlite.org/wal.html). All checkpoints are those of Database.checkpoint, under the write lock.
     "PRAGMA wal_autocheckpoint = 0",
@@ -139,11 +162,41 @@ CREATE TABLE lease (
     expires INTEGER NOT NULL                -- microseconds
 ) STRICT;
 
-CREATE TABLE history (
+-- The history. What was sampled last: a row for each time.
+CREATE TABLE frame (
     timestamp INTEGER PRIMARY KEY,          -- microseconds
-    points INTEGER NOT NULL,                -- series in the frame
-    frame BLOB NOT NULL                     -- zlib of a JSON object: series id -> number, or [bounds, counts, sum]
+    points INTEGER NOT NULL,                -- series with a value
+    layout BLOB NOT NULL,                   -- whose values these are
+    data BLOB NOT NULL,                     -- the values
+    checksum INTEGER NOT NULL               -- CRC-32 of layout and data
 ) STRICT;
+
+-- What was sampled before: times that follow one another, as they were sampled or thinned. A stretch never changes but
+-- for its state and what is deleted of it; others take its place.
+CREATE TABLE stretch (
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,                 -- 0 being written, 1 readable, 2 being deleted
+    step INTEGER NOT NULL,                  -- seconds between two times; 0 as sampled
+    sealed INTEGER NOT NULL,                -- 1: nothing is to be made of it any more
+    oldest INTEGER NOT NULL,                -- microseconds; of the samples that it stands for
+    newest INTEGER NOT NULL,                -- microseconds
+    since INTEGER NOT NULL,                 -- microseconds; what is older was deleted
+    points INTEGER NOT NULL,                -- values that are left
+    changed INTEGER NOT NULL,               -- microseconds; when the state or what is left of it changed
+    times INTEGER NOT NULL,
+    axis BLOB NOT NULL                      -- the times, and how many series have a value at each
+) STRICT;
+CREATE INDEX readable_stretch ON stretch (step, oldest) WHERE state = 1;
+
+-- The points of a stretch: of the series with id / 64 = slice.
+CREATE TABLE chunk (
+    stretch INTEGER NOT NULL,
+    slice INTEGER NOT NULL,
+    directory BLOB NOT NULL,                -- which series, and how many bytes of the data each has
+    checksum INTEGER NOT NULL,              -- CRC-32 of the directory
+    data BLOB NOT NULL,                     -- each series by itself: zlib has a checksum of its own
+    PRIMARY KEY (stretch, slice)
+) STRICT, WITHOUT ROWID;
 """
 
 
@@ -161,17 +214,20 @@ def prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
     """Settle a new connection: its settings, and the tables when the file is new.
 
     Raises:
-        StorageUnavailable: the database belongs to another program or a newer version of this one.
+        StorageRefused: the database belongs to another program or a newer version of this one.
         sqlite3.Error: as it comes.
     """
     version = _version(connection)
+    if version is None:
+        for pragma in _OF_A_NEW_FILE:
+            connection.execute(pragma)
     _use_wal(connection)
     for pragma in _PRAGMAS:
         connection.execute(pragma)
     # NORMAL: a power failure may take the commits since the last checkpoint, never the file; kill -9 takes nothing.
     connection.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
-    if version == 0:
-        _create(connection)
+    if version is None or version < _newest():
+        _make(connection)
 
 
 def is_ours(connection: sqlite3.Connection) -> bool | None:
@@ -184,25 +240,35 @@ def is_ours(connection: sqlite3.Connection) -> bool | None:
         return False  # locked or out of reach: it may well have one
     except sqlite3.DatabaseError:
         return None
-    return (application, version) == (_APPLICATION_ID, _VERSION)
+    return (application, version // _THOUSAND) == (_APPLICATION_ID, _MAJOR)
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _newest() -> int:
+    return _MAJOR * _THOUSAND + len(_UPGRADES)
+
+
+def _version(connection: sqlite3.Connection) -> int | None:
+    """The version of a file that this program can use, perhaps with a higher minor; None of an empty one."""
     # One statement, one snapshot: another worker may be creating the tables.
     application, version, tables = connection.execute(
         "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
         " FROM pragma_application_id, pragma_user_version"
     ).fetchone()
     if (application, version, tables) == (0, 0, 0):
-        return 0
+        return None
     if application != _APPLICATION_ID:
-        raise StorageUnavailable("it is a database of another program: choose another path")
-    if version != _VERSION:
-        raise StorageUnavailable(
-            f"its format is version {version}, this observabilipy-sqlite reads version {_VERSION}:"
-            " use the version that wrote it, or choose another path"
+        raise StorageRefused("it is a database of another program: choose another path")
+    major, minor = divmod(int(version), _THOUSAND)
+    if major == _MAJOR:
+        return int(version)
+    if major == 0:
+        raise StorageRefused(
+            f"its format is version {version}, of a development version that was never released: move the file away"
         )
-    return int(version)
+    raise StorageRefused(
+        f"its format is version {major}.{minor}, this observabilipy-sqlite reads and writes {_MAJOR}.x:"
+        f" install {'a newer' if major > _MAJOR else 'an older'} observabilipy-sqlite, or choose another path"
+    )
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
@@ -221,15 +287,21 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.005)
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _make(connection: sqlite3.Connection) -> None:
+    """Make the tables, or what a file of an older minor lacks, all at once: others may be about to do the same."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection) == 0:  # else another worker was faster
+        version = _version(connection)
+        if version is None:
             for statement in _TABLES.split(";\n"):
                 connection.execute(statement)
-            connection.execute("INSERT INTO meta VALUES (?, 1)", (secrets.token_hex(4),))
+            connection.execute("INSERT INTO meta (generation, upcoming) VALUES (?, 1)", (secrets.token_hex(4),))
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            version = _MAJOR * _THOUSAND
+        for statements in _UPGRADES[version % _THOUSAND :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {max(version, _newest())}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -5,10 +5,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from observabilipy.errors import ConfigurationError
 from observabilipy_sqlite.storage import DEFAULT_MAX_BYTES, SQLiteStorage
+from observabilipy_sqlite.tiers import DEFAULT_HISTORY, history_option
 
 __all__ = ["open_sqlite"]
 
-_OPTIONS = ("max_bytes", "synchronous")
+_OPTIONS = ("max_bytes", "history", "synchronous")
 _FORMS = "write sqlite:///relative.db or sqlite:////absolute.db"
 
 
@@ -33,9 +34,11 @@ def open_sqlite(url: str) -> SQLiteStorage:
     if not path or path.endswith("/"):
         raise ConfigurationError(f"a SQLite storage needs the path of a file, got {url!r}: {_FORMS}")
     options = _options(parts.query, url)
+    history = options.get("history")
     return SQLiteStorage(
         path,
         max_bytes=_whole("max_bytes", options.get("max_bytes", str(DEFAULT_MAX_BYTES))),
+        history=DEFAULT_HISTORY if history is None else history_option(history),
         synchronous=options.get("synchronous", "normal"),  # type: ignore[arg-type] # checked by SQLiteStorage
     )
 
@@ -45,7 +48,7 @@ def _options(query: str, url: str) -> Mapping[str, str]:
     options = dict(pairs)
     for name in options:
         if name not in _OPTIONS:
-            raise ConfigurationError(f"unknown option {name!r} in {url!r}: there are {' and '.join(_OPTIONS)}")
+            raise ConfigurationError(f"unknown option {name!r} in {url!r}: there are {', '.join(_OPTIONS)}")
     if len(options) != len(pairs):
         raise ConfigurationError(f"an option is given twice in {url!r}: leave one out")
     return options

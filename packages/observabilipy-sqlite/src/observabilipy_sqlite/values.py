@@ -30,6 +30,7 @@ Plain: TypeAlias = float | Sequence[object]
 """A number, or a histogram as [bounds, counts, sum]: what JSON can hold."""
 
 _LIMIT = 2**63
+_ESCAPED = bytes(range(32)) + b'"\\'  # what JSON does not allow in a string (RFC 8259, section 7)
 
 
 def whole_numbers(*columns: str) -> str:
@@ -82,11 +83,11 @@ def escaped(text: str) -> str:
 
 def escaped_lines(texts: Sequence[str]) -> str:
     """Texts as ``escaped`` makes them, joined by line feeds, which cannot occur in one."""
-    joined = '"'.join(texts)
+    joined = "\n".join(texts)
     if joined.isascii():
-        together = json.encoder.encode_basestring(joined)[1:-1]
-        if len(together) == len(joined) + len(texts) - 1:  # nothing was escaped but what was put in between
-            return together.replace('\\"', "\n")  # a third of the time
+        raw = joined.encode()
+        if len(raw.translate(None, _ESCAPED)) == len(raw) - len(texts) + 1:  # nothing to escape but what joins them
+            return joined  # a tenth of the time
     return "\n".join(map(escaped, texts))
 
 

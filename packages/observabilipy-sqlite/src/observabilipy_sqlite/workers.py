@@ -19,7 +19,8 @@ def sees(connection: sqlite3.Connection, worker: Worker, now: int) -> None:
     if expired is not None:
         _take_gauges(connection, worker.id)
     connection.execute(
-        "INSERT INTO worker VALUES (?, 0, ?, 0, ?, ?) ON CONFLICT DO UPDATE SET expires = excluded.expires",
+        "INSERT INTO worker (id, sequence, expires, swept, host, pid) VALUES (?, 0, ?, 0, ?, ?)"
+        " ON CONFLICT DO UPDATE SET expires = excluded.expires",
         (worker.id, now + to_micros(worker.lifetime), worker.host, worker.pid),
     )
 
@@ -53,7 +54,7 @@ def acquire_lease(connection: sqlite3.Connection, worker: Worker, lifetime: floa
     """
     end = now + to_micros(lifetime)
     taken = connection.execute(
-        "INSERT INTO lease VALUES (1, ?, ?) ON CONFLICT DO UPDATE"
+        "INSERT INTO lease (id, worker, expires) VALUES (1, ?, ?) ON CONFLICT DO UPDATE"
         " SET worker = excluded.worker, expires = excluded.expires"
         " WHERE worker = excluded.worker OR expires <= ? OR expires > ? RETURNING id",
         (worker.id, end, now, end + _SLACK),

@@ -1,13 +1,17 @@
 """ExceptionCount: counts what a block or a function raises."""
 
 from collections.abc import Callable
+from itertools import chain
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
+from observabilipy.decorating import decorated
 from observabilipy.errors import ConfigurationError
-from observabilipy.instruments.decorating import decorated
 
-__all__ = ["ExceptionCount"]
+__all__ = ["ExceptionCount", "Types"]
+
+Types: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
+"""A class of exceptions, or several, as ``except`` takes them."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -22,14 +26,16 @@ class ExceptionCount:
 
     __slots__ = ("_count", "_types")
 
-    def __init__(self, count: Callable[[], None], types: tuple[type[BaseException], ...]) -> None:
-        for given in types:
+    def __init__(self, count: Callable[[], None], types: tuple[Types, ...]) -> None:
+        # As ``except`` has them: (ValueError, KeyError) is one.
+        classes = tuple(chain.from_iterable(given if isinstance(given, tuple) else (given,) for given in types))
+        for given in classes:
             if not (isinstance(given, type) and issubclass(given, BaseException)):
                 raise ConfigurationError(
                     f"count_exceptions() takes classes of exceptions, got {given!r}: write count_exceptions(ValueError)"
                 )
         self._count = count
-        self._types = types or (Exception,)
+        self._types = classes or (Exception,)
 
     def __enter__(self) -> None:
         """Nothing is to be prepared."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 
 from observabilipy import process
-from observabilipy.instruments.counted_exceptions import ExceptionCount
+from observabilipy.instruments.counted_exceptions import ExceptionCount, Types
 from observabilipy.instruments.ledger import Kept, Kin, Ledger, Report
 from observabilipy.instruments.number import LARGEST, finite, itself, shown
 from observabilipy.models import MetricSample
@@ -51,7 +51,7 @@ class Counter:
         if exemplar is not asleep:  # type: ignore[comparison-overlap]  # looked at last: a runtime that goes to rest takes what was added before
             self._after(amount, exemplar)
 
-    def count_exceptions(self, *types: type[BaseException]) -> ExceptionCount:
+    def count_exceptions(self, *types: Types) -> ExceptionCount:
         """Count what is raised: ``with errors.count_exceptions(ValueError):``, or as a decorator of any function.
 
         Args:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import ParamSpec, Protocol, TypeVar
 
-from observabilipy.instruments.decorating import decorated
+from observabilipy.decorating import decorated
 
 __all__ = ["InProgress", "UpAndDown"]
 

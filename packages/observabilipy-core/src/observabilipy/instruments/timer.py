@@ -5,7 +5,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import ParamSpec, Protocol, TypeVar
 
-from observabilipy.instruments.decorating import decorated
+from observabilipy.decorating import decorated
 
 __all__ = ["Observes", "Timer"]
 

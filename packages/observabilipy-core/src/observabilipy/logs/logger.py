@@ -47,8 +47,8 @@ class Logger:
     def timed(self, message: str, /, **attributes: object) -> Timed:
         """Record one entry for a block, when it ends, with the seconds that it took as ``duration_seconds``.
 
-        ``with obs.timed("rows imported", table="orders") as more: ... more["rows"] = 1000``. Level INFO; when the body
-        raises, ERROR, with the exception.
+        ``with obs.timed("rows imported", table="orders") as more: ... more["rows"] = 1000``, or as a decorator of a
+        function. Level INFO; when the body raises, ERROR, with the exception.
         """
         return Timed(self.record, message, attributes)
 

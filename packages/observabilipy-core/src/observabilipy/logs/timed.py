@@ -3,14 +3,19 @@
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import TracebackType
+from typing import ParamSpec, TypeVar
 
+from observabilipy.decorating import decorated
 from observabilipy.logs.exceptions import exception_attributes
 
 __all__ = ["Timed"]
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 
 class Timed:
-    """Records an entry when its block ends, also when the body raises. For one block at a time.
+    """Records an entry when its block ends, also when the body raises. For one block at a time, or as a decorator.
 
     ``as`` gives a dict, for attributes that are known inside the block only.
     """
@@ -43,3 +48,7 @@ class Timed:
             attributes = {**exception_attributes((kind, error, trace)), **attributes}
         # A cancelled task or an exit is no error of the block.
         self._record("ERROR" if isinstance(error, Exception) else "INFO", self._message, attributes)
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Record each call of a function: plain, ``async def``, or a generator of either kind."""
+        return decorated(function, lambda: Timed(self._record, self._message, self._attributes))

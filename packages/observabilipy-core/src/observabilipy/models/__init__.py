@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from observabilipy.models.facts import LevelFacts, LogFacts
     from observabilipy.models.policy import LevelRetentionPolicy, RetentionPolicy
     from observabilipy.models.query import LogQuery, Matcher, MetricQuery, Predicate
+    from observabilipy.models.volume import LogVolume
 
 __all__ = [
     "DEFAULT_BUCKETS",
@@ -39,6 +40,7 @@ __all__ = [
     "LogEntry",
     "LogFacts",
     "LogQuery",
+    "LogVolume",
     "Matcher",
     "MetricKind",
     "MetricQuery",
@@ -76,6 +78,7 @@ __getattr__ = lazy(
         "LevelRetentionPolicy": "observabilipy.models.policy",
         "LogFacts": "observabilipy.models.facts",
         "LogQuery": "observabilipy.models.query",
+        "LogVolume": "observabilipy.models.volume",
         "Matcher": "observabilipy.models.query",
         "MetricQuery": "observabilipy.models.query",
         "Predicate": "observabilipy.models.query",

@@ -94,9 +94,12 @@ class SeriesHistory:
     """One series over time: ``points`` are ``(timestamp, value)``, oldest first, unix seconds.
 
     A value of None marks where the series ended (it was deleted, or its workers were gone); it may begin again later.
+    ``ranges`` has an item for each point: the lowest and the highest value of a gauge within the step of time whose
+    mean the point is, None where the point is a sample. It is empty where all points are samples.
     """
 
     name: str
     kind: MetricKind
     labels: Mapping[str, str]
     points: tuple[tuple[float, SeriesValue | None], ...]
+    ranges: tuple[tuple[float, float] | None, ...] = ()

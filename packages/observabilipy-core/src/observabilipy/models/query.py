@@ -1,6 +1,7 @@
 """What readers ask for: LogQuery and MetricQuery."""
 
 import json
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -10,6 +11,7 @@ from observabilipy.models.clock import check_timestamp, to_micros
 from observabilipy.models.cursor import parse_cursor
 from observabilipy.models.level import LEVELS, RANKS, level_name, level_rank
 from observabilipy.models.names import check_metric_name
+from observabilipy.models.number import is_number
 
 __all__ = ["LogQuery", "Matcher", "MetricQuery", "Predicate"]
 
@@ -145,6 +147,9 @@ class MetricQuery:
         matchers: conditions on labels; all must hold.
         since: unix seconds, inclusive.
         until: unix seconds, exclusive.
+        step: seconds between points that suffice; None for all points. A store that keeps a coarser history besides
+            may give that, down to points which are so far apart; what it keeps finer alone, and other stores, come
+            with all points.
 
     Raises:
         InvalidValue: a field that breaks its rule.
@@ -154,6 +159,7 @@ class MetricQuery:
     matchers: tuple[Matcher, ...] = ()
     since: float | None = None
     until: float | None = None
+    step: float | None = None
 
     def __post_init__(self) -> None:
         check_metric_name(self.name)
@@ -161,3 +167,5 @@ class MetricQuery:
         for field_name in ("since", "until"):
             if (moment := getattr(self, field_name)) is not None:
                 object.__setattr__(self, field_name, check_timestamp(moment, field_name))
+        if self.step is not None and not (is_number(self.step) and 0 < self.step < math.inf):
+            raise InvalidValue(f"step must be seconds, more than 0, or None for all points, got {self.step!r}")

@@ -256,9 +256,12 @@ class Delivery:
             (self._troubles.overflowed, report.overflowed),
             (self._troubles.refused, report.refused),
             (self._troubles.hidden, report.hidden),
+            (self._troubles.evicted, report.evicted),
         ):
             for family, count in counts.items():
                 tell(family, count)
+        if report.evicted_points:
+            self._troubles.evicted_points(report.evicted_points)
 
     def _give_up(self, parcel: _Parcel) -> None:
         parcel.collection.confirm(definitions=False)  # the next batch defines them once more

@@ -1,5 +1,7 @@
 """What a runtime needs to know of the storages that it is given."""
 
+import os
+import re
 import sys
 
 from observabilipy import process
@@ -7,6 +9,9 @@ from observabilipy.ports import LogStoragePort, MetricsStoragePort, RuntimeStora
 from observabilipy.troubles import Troubles
 
 __all__ = ["runtime_storage", "warn_of_lonely_memory"]
+
+# As gunicorn, uvicorn and hypercorn have it.
+_WORKERS = re.compile(r"(?<!\S)(?:-w|--workers)[ =]?(\d+)(?!\S)", re.ASCII)
 
 
 def runtime_storage(logs: LogStoragePort, metrics: MetricsStoragePort | None) -> RuntimeStoragePort:
@@ -20,12 +25,23 @@ def runtime_storage(logs: LogStoragePort, metrics: MetricsStoragePort | None) ->
 
 def warn_of_lonely_memory(storage: RuntimeStoragePort, troubles: Troubles) -> None:
     """Say once, in a worker among others, that what it records is seen by nobody else."""
-    if process.is_child() and _is_memory(storage):
+    if _is_memory(storage) and _is_worker_among_others():
         troubles.warn(
             "memory in a worker",
             "memory:// and ring:// hold what one process records, and this one is a worker among others:"
             ' use "sqlite:///observability.db" to have all of them counted together',
         )
+
+
+def _is_worker_among_others() -> bool:
+    """Gunicorn forks before we are imported; a server that reloads starts its one worker by multiprocessing."""
+    if not (process.is_child() or "gunicorn.arbiter" in sys.modules):
+        return False
+    told = _WORKERS.search(" ".join((*sys.argv, os.environ.get("GUNICORN_CMD_ARGS", ""))))
+    count = told[1] if told else os.environ.get("WEB_CONCURRENCY", "")
+    if count.isdecimal():
+        return int(count) > 1
+    return process.is_child() and "--reload" not in sys.argv
 
 
 def _is_memory(storage: RuntimeStoragePort) -> bool:

@@ -10,6 +10,7 @@ from observabilipy.models import (
     LogEntry,
     LogFacts,
     LogQuery,
+    LogVolume,
     Matcher,
     MetricQuery,
     MetricSample,
@@ -19,6 +20,7 @@ from observabilipy.models import (
 from observabilipy.ports import Batch, CommitReport, LogStoragePort, MetricsStoragePort, NdjsonPage, Worker
 from observabilipy.storage.memory_metrics import InMemoryMetricsStorage
 from observabilipy.storage.ndjson import ndjson_pages
+from observabilipy.storage.volume import log_volume
 
 __all__ = ["PlainStorage"]
 
@@ -70,6 +72,10 @@ class PlainStorage:
     def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
         """Passed on to the log storage; where that has no such method, made of its entries."""
         return ndjson_pages(self._logs, query)
+
+    def read_volume(self, query: LogQuery, step: float) -> AsyncIterator[LogVolume]:
+        """Passed on to the log storage; where that has no such method, counted from its entries."""
+        return log_volume(self._logs, query, step)
 
     async def count_logs(self, query: LogQuery) -> int:
         """Passed on to the log storage."""

@@ -17,6 +17,7 @@ contract                     port                   hooks to override
 ``RuntimeStorageContract``   RuntimeStoragePort     ``make_storage(self, clock)``: a new, empty storage
 ``HistoryContract``          RuntimeStoragePort     ``make_storage(self, clock)``: a new, empty storage
 ``NdjsonContract``           NdjsonPort             ``make_storage(self, clock)``: a new, empty log storage
+``VolumeContract``           VolumePort             ``make_storage(self, clock)``: a new, empty log storage
 ``SharedStorageContract``    RuntimeStoragePort     ``make_storage(self, clock)``, and ``make_sibling(self, storage,
                                                     clock)``: another instance on the same store (a second connection,
                                                     say), for stores that processes share; others leave the class out
@@ -41,6 +42,7 @@ from observabilipy.testing.metrics_contract import MetricsStorageContract
 from observabilipy.testing.ndjson_contract import NdjsonContract
 from observabilipy.testing.runtime_contract import RuntimeStorageContract
 from observabilipy.testing.shared_contract import SharedStorageContract
+from observabilipy.testing.volume_contract import VolumeContract
 
 __all__ = [
     "FakeClock",
@@ -50,4 +52,5 @@ __all__ = [
     "NdjsonContract",
     "RuntimeStorageContract",
     "SharedStorageContract",
+    "VolumeContract",
 ]

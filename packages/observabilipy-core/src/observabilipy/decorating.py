@@ -6,6 +6,8 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, ParamSpec, TypeVar, cast
 
+from observabilipy.errors import ConfigurationError
+
 __all__ = ["decorated"]
 
 _P = ParamSpec("_P")
@@ -17,7 +19,12 @@ def decorated(function: Callable[_P, _R], around: Callable[[], AbstractContextMa
 
     An ``async def`` is inside until it returns; a generator, sync or async, from the first value that is asked for
     until it ends or is closed. What is sent, thrown, returned and raised goes through as it is.
+
+    Raises:
+        ConfigurationError: it is no function.
     """
+    if not callable(function):
+        raise ConfigurationError(f"a decorator takes a function, got {function!r}: write it above a def")
     # Any: the checker cannot see what kind of function it is. Each wrapper is one of the same kind, for whoever asks
     # inspect, as frameworks do.
     called = cast("Callable[_P, Any]", function)
