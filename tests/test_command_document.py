@@ -21,7 +21,7 @@ VARYING = (
     (re.compile(r"[0-9a-f]{8}-(?=\d)"), "GENERATION-"),
     (re.compile(r"Bearer [\w-]+"), "Bearer TOKEN"),
     (re.compile(r"SQLite: version [\d.]+"), "SQLite: version"),
-    (re.compile(r"schema: version \d+"), "schema: version"),
+    (re.compile(r"schema: version [\d.]+"), "schema: version"),
     (re.compile(r"file system: .*"), "file system: KIND"),
     (re.compile(r"\d+ MB are free"), "MB are free"),
     (re.compile(r"storage: \d+"), "storage: SIZE"),

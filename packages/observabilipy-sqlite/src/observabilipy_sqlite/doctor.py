@@ -115,10 +115,11 @@ def _contents(path: Path) -> Iterator[Finding]:
         with contextlib.closing(_read_only(path)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             ours = schema.is_ours(connection)
+        said = f"version {version // 1_000}.{version % 1_000}"
         if ours:
-            yield Finding("schema", "ok", f"version {version}")
+            yield Finding("schema", "ok", said)
         else:
-            told = f"it is a database of another program, or of another version of this one (it says {version})"
+            told = f"it is a database of another program, or of another version of this one (it says {said})"
             yield Finding("schema", "trouble", told, "use the version that wrote it, or name another file")
         with contextlib.closing(_read_only(path)) as connection:
             yield _integrity(connection)
