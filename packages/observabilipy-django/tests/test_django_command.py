@@ -49,16 +49,45 @@ def test_a_storage_of_another_process_cannot_be_read(storage: str) -> None:
 
 
 def test_a_source_may_be_named() -> None:
-    assert (printed("tail", "--no-follow", "memory://"), "LOG" in printed("stats", "memory://")) == ("", True)
+    nothing = printed("tail", "--no-follow", "--source", "memory://")
+
+    assert (nothing, "LOG" in printed("stats", "-o", "text", "--source", "memory://")) == ("", True)
+
+
+def test_the_verbs_work_on_the_storage_of_the_settings(tmp_path: Path) -> None:
+    pytest.importorskip("observabilipy_sqlite", reason="it needs a file")
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    lines = tmp_path / "lines.ndjson"
+    lines.write_text('{"ts": 1763826000, "msg": "from elsewhere"}\n', encoding="utf-8")
+
+    assert (
+        printed("import", str(lines), STORAGE=url),
+        printed("logs", "-o", "text", STORAGE=url),
+        printed("query", "orders_total", STORAGE=url),
+        printed("prune", "--older-than", "1d", "-y", STORAGE=url).split(" from ")[0],
+        printed("export", STORAGE=url),
+    ) == (
+        "1 entries imported, 0 lines not taken\n",
+        "2025-11-22T15:40:00.000Z INFO     from elsewhere\n",
+        "",
+        "deleted 1 entries",
+        "",
+    )
+
+
+def test_arguments_that_do_not_go_together_end_with_exit_code_2(tmp_path: Path) -> None:
+    done = manage("observability", "prune", "--source", "memory://", cwd=tmp_path)
+
+    assert (done.returncode, done.stderr.startswith("CommandError: prune needs to know what may go")) == (2, True)
 
 
 def test_what_cannot_be_read_is_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"there is no file 'nothing\.db'"):
-        printed("tail", "--no-follow", "nothing.db")
+        printed("tail", "--no-follow", "--source", "nothing.db")
 
 
 def test_the_command_runs_in_a_project_whose_settings_cannot_work(tmp_path: Path) -> None:
-    done = manage("observability", "stats", "memory://", cwd=tmp_path)
+    done = manage("observability", "stats", "-o", "text", "--source", "memory://", cwd=tmp_path)
 
     assert (done.returncode, done.stdout.startswith("LOG"), done.stderr) == (0, True, "")
 
@@ -66,7 +95,7 @@ def test_the_command_runs_in_a_project_whose_settings_cannot_work(tmp_path: Path
 def test_the_help_says_where_the_storage_comes_from(tmp_path: Path) -> None:
     done = manage("observability", "tail", "--help", cwd=tmp_path)
 
-    assert (done.returncode, "OBSERVABILIPY['STORAGE'] if left out" in " ".join(done.stdout.split())) == (0, True)
+    assert (done.returncode, "(default: OBSERVABILIPY['STORAGE'])" in " ".join(done.stdout.split())) == (0, True)
 
 
 def test_an_error_has_no_traceback(tmp_path: Path) -> None:

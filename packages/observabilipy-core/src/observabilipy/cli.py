@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from observabilipy.command import Command
+from observabilipy.command import Command, WrongUsage
+from observabilipy.commands import COMMANDS
+from observabilipy.commands.terminal import ended, note
 from observabilipy.errors import ObservabilityError
-from observabilipy.stats import command as stats
-from observabilipy.tail import command as tail
 
 __all__ = ["main"]
 
@@ -16,25 +16,33 @@ _ADDED = {"demo": "observabilipy-fastapi[demo]"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    commands, missing = _installed()
-    commands |= {"stats": stats, "tail": tail}
+    """Run the command line.
+
+    Exit codes: 0 done, 1 failed or in part (what and why is on stderr), 2 wrong usage, 130 interrupted, 141 the reader
+    of the output went away.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return ended(lambda: _run(given))
+    except ObservabilityError as error:
+        note(str(error))
+        return 2 if isinstance(error, WrongUsage) else 1
+
+
+def _run(given: Sequence[str]) -> int:
+    commands, missing = dict(COMMANDS), dict[str, str]()
+    if not given or given[0] not in COMMANDS:  # to import what other packages add takes longer than most commands
+        added, missing = _installed()
+        commands = added | commands
     parser = argparse.ArgumentParser("observabilipy", description="Metrics and logs kept where a service runs.")
     parser.add_argument("--version", action="version", version=f"observabilipy-core {_version()}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in sorted(commands.items()):
         command.configure(subparsers.add_parser(name, help=command.help, description=command.help))
-    given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in missing and given[0] not in commands:
         parser.error(f"the command {given[0]!r} is not installed: pip install '{missing[given[0]]}'")
     chosen = parser.parse_args(given)
-    try:
-        return commands[chosen.command].run(chosen)
-    except ObservabilityError as error:
-        print(f"observabilipy: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return commands[chosen.command].run(chosen)
 
 
 def _version() -> str:

@@ -4,7 +4,9 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Command"]
+from observabilipy.errors import ConfigurationError
+
+__all__ = ["Command", "WrongUsage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +16,7 @@ class Command:
     help: str
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+
+
+class WrongUsage(ConfigurationError):
+    """Arguments that cannot work together, or not with this source: the command ends with exit code 2."""

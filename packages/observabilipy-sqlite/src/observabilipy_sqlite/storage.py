@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, get_args
 
 from observabilipy.errors import ConfigurationError, StorageRefused
+from observabilipy.findings import Finding
 from observabilipy.models import (
     Clock,
     Family,
@@ -29,7 +30,7 @@ from observabilipy.models import (
 from observabilipy.models.volume import step_micros
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
 from observabilipy.storage.volume import counted
-from observabilipy_sqlite import families, logs, reading, totals, workers
+from observabilipy_sqlite import doctor, families, logs, reading, totals, workers
 from observabilipy_sqlite import history as history_
 from observabilipy_sqlite.cap import LEAST_MAX_BYTES
 from observabilipy_sqlite.connection import Connection
@@ -130,6 +131,10 @@ class SQLiteStorage:
     def size_bytes(self) -> int:
         """Bytes of the database and of its WAL, as they are now."""
         return self._database.size_bytes()
+
+    def check(self) -> Iterable[Finding]:
+        """The condition of the file, for ``observabilipy doctor``; it is only read."""
+        return doctor.findings(self.path)
 
     @property
     def default_log_retention(self) -> RetentionPolicy:

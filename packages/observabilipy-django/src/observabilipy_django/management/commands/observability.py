@@ -8,27 +8,27 @@ from typing import Any, TextIO
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from observabilipy import stats, tail
-from observabilipy.command import Command as CoreCommand
+from observabilipy.command import WrongUsage
+from observabilipy.commands import COMMANDS
+from observabilipy.commands.terminal import ended
 from observabilipy.errors import ObservabilityError
 
 __all__ = ["Command"]
 
-_COMMANDS: dict[str, CoreCommand] = {"stats": stats.command, "tail": tail.command}
 _IN_MEMORY = ("memory://", "ring://")
 
 
 class Command(BaseCommand):
-    """Reads the log, or what there is in the storage; another source than that of the settings may be named."""
+    """What ``observabilipy`` does on a command line, on the storage of the settings, or on the one that is named."""
 
     help = "Read what observabilipy has recorded."
     # It must read the log of a project that is broken, too.
     requires_system_checks: list[str] = []  # noqa: RUF012 - declared so by Django
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add ``tail`` and ``stats``, each with its own arguments."""
+        """Add the commands of core, each with its own arguments."""
         subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True, parser_class=_Parser)
-        for name, command in _COMMANDS.items():
+        for name, command in sorted(COMMANDS.items()):
             command.configure(subparsers.add_parser(name, help=command.help, description=command.help))
 
     def handle(self, *_args: object, **options: Any) -> None:  # Any: as Django declares it
@@ -38,21 +38,20 @@ class Command(BaseCommand):
         shown: TextIO | None = options.get("stdout")  # of call_command()
         try:
             with contextlib.nullcontext() if shown is None else contextlib.redirect_stdout(shown):
-                code = _COMMANDS[options["subcommand"]].run(arguments)
+                code = ended(lambda: COMMANDS[options["subcommand"]].run(arguments))
         except ObservabilityError as error:
-            raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
-            code = 130
+            raise CommandError(str(error), returncode=2 if isinstance(error, WrongUsage) else 1) from error
         if code:
             sys.exit(code)
 
 
 class _Parser(CommandParser):
-    """A parser for which the source need not be named."""
+    """A parser for which the source is an option: it need not be named."""
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:  # Any: as argparse declares it
         if names == ("source",):
-            options |= {"nargs": "?", "help": f"{options['help']}; OBSERVABILIPY['STORAGE'] if left out"}
+            options |= {"help": f"{options['help']} (default: OBSERVABILIPY['STORAGE'])"}
+            return super().add_argument("--source", **options)
         return super().add_argument(*names, **options)
 
 
