@@ -255,6 +255,38 @@ async def test_a_wrong_number_of_entries_does_not_make_retention_delete_the_rest
     assert await read(storage, LogQuery()) == 1_500
 
 
+STRAYS = {
+    "what is told of levels": "UPDATE share SET first = 1601 WHERE first = 1",
+    "columns": "UPDATE body SET first = 1601 WHERE first = 1",
+    "a head": "UPDATE segment SET first = 1601 WHERE first = 1",
+    "the next position": "UPDATE meta SET upcoming = 1201",
+}
+"""What has, by damage, a position that is to be given."""
+
+
+@pytest.mark.parametrize("statement", STRAYS.values(), ids=STRAYS)
+async def test_a_row_at_a_position_to_come_does_not_stop_commits(storage: SQLiteStorage, statement: str) -> None:
+    await damage(storage, statement)
+    for sequence in range(1, 4):
+        entries = [LogEntry(5_000 + number, "INFO", "new") for number in range(100)]
+        storage.commit(Batch(Worker("w"), sequence, entries))
+    storage.maintain()
+
+    assert await read(storage, LogQuery(text="new")) == 300
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "AUDIT"])
+async def test_a_share_at_the_position_of_a_rewritten_segment_stops_no_deletion(
+    storage: SQLiteStorage, level: str
+) -> None:
+    await damage(storage, f"UPDATE share SET first = 65 WHERE first = 1 AND level = '{level}'")
+
+    assert await storage.delete_oldest_logs(64) == 64
+    assert {name: facts.count for name, facts in (await storage.log_facts()).levels.items()} == {
+        name: await storage.count_logs(LogQuery(levels=[name])) for name in ("DEBUG", "INFO", "AUDIT")
+    }
+
+
 @pytest.mark.parametrize(
     ("sound", "damaged"),
     [
