@@ -133,6 +133,24 @@ async def test_a_column_of_another_type_is_damage(storage: SQLiteStorage, column
     assert (found > 300, await storage.count_logs(LogQuery())) == (column == "filter", 0)
 
 
+@pytest.mark.parametrize("column", ["timestamps", "codes", "messages", "attributes", "filter"])
+async def test_a_column_that_became_text_is_read_as_the_bytes_that_it_has(storage: SQLiteStorage, column: str) -> None:
+    await storage.aclose()
+    for statement in (
+        "UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '/*  */') WHERE name = 'body'",
+        f"UPDATE body SET {column} = CAST({column} AS TEXT) WHERE first = 1",
+        "UPDATE sqlite_master SET sql = replace(sql, '/*  */', 'STRICT') WHERE name = 'body'",
+    ):
+        with closing(sqlite3.connect(storage.path)) as connection, connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(statement)
+    found = [await read(storage, query) for query in (LogQuery(), LogQuery(text="7"), LogQuery(attributes={"n": "7"}))]
+    storage.maintain()
+
+    assert found == [1_500, sum("7" in str(number) for number in range(1_500)), 1]
+    assert await storage.delete_oldest_logs(10, "DEBUG") == 10
+
+
 @pytest.mark.parametrize("value", ["NULL", "'x'", "x'01'"])
 @pytest.mark.parametrize("column", ["places", "entries", "bytes", "oldest", "newest", "levels", "codec"])
 async def test_a_number_that_is_none_stops_neither_readers_nor_deletion(
