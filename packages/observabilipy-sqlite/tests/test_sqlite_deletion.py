@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observabilipy.models import LogEntry, LogQuery
-from observabilipy_sqlite import SQLiteStorage
+from observabilipy_sqlite import SQLiteStorage, segment
 from observabilipy_sqlite.connection import Connection
 from observabilipy_sqlite.database import Database
 from observabilipy_sqlite.deletion import Deletion
@@ -86,6 +86,37 @@ async def test_a_level_is_found_behind_many_entries_of_others(storage: SQLiteSto
     await write(storage, *["AUDIT"] * 50_000, "INFO", "INFO")
 
     assert (await storage.delete_oldest_logs(1, "INFO"), (await left(storage))[50_000:]) == (1, ["INFO 50001"])
+
+
+async def test_a_step_goes_on_where_the_last_one_was(
+    storage: SQLiteStorage, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment, "MOST_PLACES", 2)
+    await write(storage, *["INFO", "ERROR"] * 3_000, *["INFO", "DEBUG"] * 4)
+    looks: list[int] = []
+    database.read(lambda connection: connection.set_progress_handler(lambda: looks.append(len(steps)), 100))
+    deletion, steps = Deletion(database), list[tuple[int, bool]]()
+    for _ in range(5):
+        steps.append(deletion.before(_NOON + 1, "DEBUG"))
+
+    assert steps == [(1, True)] * 4 + [(0, False)]
+    assert looks.count(0) > 100
+    assert max(looks.count(number) for number in (1, 2, 3)) < 20
+
+
+async def test_a_step_finds_what_was_put_together_since_the_last_one(
+    storage: SQLiteStorage, database: Database
+) -> None:
+    await write(storage, *["INFO"] * 600)
+    await write(storage, "DEBUG", "DEBUG", "DEBUG", *["INFO"] * 500)
+    await write(storage, "DEBUG", *["INFO"] * 1_100)
+    deletion = Deletion(database)
+    first = deletion.oldest(1, "DEBUG")
+    storage.maintain()
+    second = deletion.oldest(1, "DEBUG")
+
+    assert (first, second) == ((1, True), (1, True))
+    assert [name for name in await left(storage) if name.startswith("DEBUG")] == ["DEBUG 2", "DEBUG 0"]
 
 
 async def test_what_was_found_in_one_file_is_not_deleted_from_another(storage: SQLiteStorage, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,6 +168,53 @@ async def test_a_backup_put_in_the_place_of_all_three_files_is_used(storage: SQL
     await storage.write_logs([LogEntry(_NOON, "INFO", "plain")])
 
     assert await _messages(storage) == ["other", "batch 2", "plain"]
+
+
+async def test_a_backup_put_in_the_place_of_the_file_alone_is_not_overwritten_by_a_checkpoint(
+    storage: SQLiteStorage, tmp_path: Path
+) -> None:
+    other = SQLiteStorage(tmp_path / "other.db")
+    await other.write_logs([LogEntry(_NOON, "INFO", "other")])
+    await other.aclose()
+    _commit(storage, 1)  # its pages are in the -wal alone
+    (tmp_path / "other.db").rename(storage.path)
+    storage._database.checkpoint()
+    _commit(storage, 2)
+
+    assert await _messages(storage) == ["other", "batch 2"]
+
+
+def test_a_process_without_a_descriptor_left_commits_and_says_why_it_cannot_checkpoint(
+    storage: SQLiteStorage, tmp_path: Path
+) -> None:
+    _commit(storage, 1)
+    code = f"""
+import os, resource, sys
+from observabilipy.errors import StorageUnavailable
+from observabilipy.models import LogEntry
+from observabilipy.ports import Batch, Worker
+from observabilipy_sqlite import SQLiteStorage
+
+storage = SQLiteStorage({str(storage.path)!r})
+storage.commit(Batch(Worker("w"), 1, (LogEntry.info("opens"),)))
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+try:
+    while True:
+        os.open(os.devnull, os.O_RDONLY)
+except OSError:
+    pass
+for sequence in range(2, 102):  # 10 MB of WAL
+    storage.commit(Batch(Worker("w"), sequence, (LogEntry.info("x" * 100_000),)))
+try:
+    storage.maintain()
+except StorageUnavailable as error:
+    print(error, file=sys.stderr)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60, check=False)
+
+    assert (done.returncode, "unable to open database file: make the file and" in done.stderr) == (0, True), done.stderr
+    assert Path(f"{storage.path}-wal").stat().st_size > 10_000_000
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,24 @@ async def test_a_column_of_another_type_is_damage(storage: SQLiteStorage, column
     assert (found > 300, await storage.count_logs(LogQuery())) == (column == "filter", 0)
 
 
+@pytest.mark.parametrize("column", ["timestamps", "codes", "messages", "attributes", "filter"])
+async def test_a_column_that_became_text_is_read_as_the_bytes_that_it_has(storage: SQLiteStorage, column: str) -> None:
+    await storage.aclose()
+    for statement in (
+        "UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '/*  */') WHERE name = 'body'",
+        f"UPDATE body SET {column} = CAST({column} AS TEXT) WHERE first = 1",
+        "UPDATE sqlite_master SET sql = replace(sql, '/*  */', 'STRICT') WHERE name = 'body'",
+    ):
+        with closing(sqlite3.connect(storage.path)) as connection, connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(statement)
+    found = [await read(storage, query) for query in (LogQuery(), LogQuery(text="7"), LogQuery(attributes={"n": "7"}))]
+    storage.maintain()
+
+    assert found == [1_500, sum("7" in str(number) for number in range(1_500)), 1]
+    assert await storage.delete_oldest_logs(10, "DEBUG") == 10
+
+
 @pytest.mark.parametrize("value", ["NULL", "'x'", "x'01'"])
 @pytest.mark.parametrize("column", ["places", "entries", "bytes", "oldest", "newest", "levels", "codec"])
 async def test_a_number_that_is_none_stops_neither_readers_nor_deletion(
@@ -253,6 +271,38 @@ async def test_a_wrong_number_of_entries_does_not_make_retention_delete_the_rest
     await apply_log_retention(storage, RetentionPolicy(max_count=1_500, max_bytes=10**9), now=2_000)
 
     assert await read(storage, LogQuery()) == 1_500
+
+
+STRAYS = {
+    "what is told of levels": "UPDATE share SET first = 1601 WHERE first = 1",
+    "columns": "UPDATE body SET first = 1601 WHERE first = 1",
+    "a head": "UPDATE segment SET first = 1601 WHERE first = 1",
+    "the next position": "UPDATE meta SET upcoming = 1201",
+}
+"""What has, by damage, a position that is to be given."""
+
+
+@pytest.mark.parametrize("statement", STRAYS.values(), ids=STRAYS)
+async def test_a_row_at_a_position_to_come_does_not_stop_commits(storage: SQLiteStorage, statement: str) -> None:
+    await damage(storage, statement)
+    for sequence in range(1, 4):
+        entries = [LogEntry(5_000 + number, "INFO", "new") for number in range(100)]
+        storage.commit(Batch(Worker("w"), sequence, entries))
+    storage.maintain()
+
+    assert await read(storage, LogQuery(text="new")) == 300
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "AUDIT"])
+async def test_a_share_at_the_position_of_a_rewritten_segment_stops_no_deletion(
+    storage: SQLiteStorage, level: str
+) -> None:
+    await damage(storage, f"UPDATE share SET first = 65 WHERE first = 1 AND level = '{level}'")
+
+    assert await storage.delete_oldest_logs(64) == 64
+    assert {name: facts.count for name, facts in (await storage.log_facts()).levels.items()} == {
+        name: await storage.count_logs(LogQuery(levels=[name])) for name in ("DEBUG", "INFO", "AUDIT")
+    }
 
 
 @pytest.mark.parametrize(

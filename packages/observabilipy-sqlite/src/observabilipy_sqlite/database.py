@@ -342,8 +342,11 @@ class Database:
         checkpoint outside this function is SQLite's own when the last connection closes; that one holds the whole file
         exclusively, so there is no second connection to race with.
         """
-        file = identity(self.path)
-        with contextlib.closing(connect(self.path)) as second:
+        # The first one finds out whether the file was replaced, and deletes the -wal of the other before the second one
+        # can take it for that of the newcomer, and copy it.
+        self._transaction("BEGIN", lambda _connection: None)
+        file = self._identity
+        with contextlib.closing(self._second()) as second:
             # It opens its files now: beside a busy thread that takes many times five milliseconds, and others would
             # wait for the lock meanwhile.
             with contextlib.suppress(sqlite3.Error):
@@ -354,6 +357,12 @@ class Database:
                     second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
             self._write(copy)
+
+    def _second(self) -> Connection:
+        try:
+            return connect(self.path)
+        except sqlite3.Error as error:  # no descriptor is left, say
+            raise explained(self.path, error) from error
 
     def size_bytes(self) -> int:
         """Of the database and its WAL, as they are now."""

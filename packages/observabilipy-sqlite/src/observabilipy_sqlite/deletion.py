@@ -21,8 +21,15 @@ _STEP_BYTES = 8 * 1024 * 1024
 _PACKED_SHARE = 4  # what is packed takes less than this part of its text
 
 
+_FROM_THE_FIRST = -(2**63)
+
 _Rows: TypeAlias = Sequence[tuple[int, int]]
 """First positions of segments, and how many of their entries shall go."""
+
+_Place: TypeAlias = tuple[str, int]
+"""A generation, and a position in it before which there was nothing to delete."""
+
+_NOWHERE: _Place = ("", _FROM_THE_FIRST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,13 @@ class _Found:
     def __bool__(self) -> bool:
         return bool(self.wholes or self.strays) or self.partly is not None
 
+    @property
+    def begin(self) -> int:
+        """The first position of any of it."""
+        partly = [] if self.partly is None else [self.partly]
+        positions = [*self.strays, *(segment.first for segment in [*self.wholes, *partly])]
+        return min(positions, default=_FROM_THE_FIRST)
+
 
 class Deletion:
     """Deletes from one database; each call is one step, and all come from the same thread.
@@ -48,6 +62,8 @@ class Deletion:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._asked: tuple[object, ...] = ()
+        self._reached = _NOWHERE  # by steps that asked for the same
 
     def before(self, timestamp: float, level: str | None) -> tuple[int, bool]:
         """Delete entries older than unix seconds. How many went, and whether there may be more."""
@@ -57,7 +73,7 @@ class Deletion:
             older = [micros < limit for micros in columns.micros]
             return older if name is None else _and(older, _of_level(segment, columns, name))
 
-        return self._step(partial(_older, micros=limit, level=name), wanted)
+        return self._step(("before", limit, name), partial(_older, micros=limit, level=name), wanted)
 
     def oldest(self, count: int, level: str | None) -> tuple[int, bool]:
         """Delete the entries committed first, at most ``count``. How many went, and whether there may be more."""
@@ -71,14 +87,17 @@ class Deletion:
                 left -= is_chosen
             return chosen
 
-        return self._step(partial(_first, most=count, level=name), wanted) if count > 0 else (0, False)
+        return (
+            self._step(("oldest", name), partial(_first, most=count, level=name), wanted) if count > 0 else (0, False)
+        )
 
     def _step(
         self,
-        find: Callable[[sqlite3.Connection], _Found],
+        asked: tuple[object, ...],
+        find: Callable[[sqlite3.Connection, _Place], _Found],
         wanted: Callable[[Segment, Columns], list[bool]],
     ) -> tuple[int, bool]:
-        found = self._database.search(find)
+        found = self._found(asked, find)
         if not found:
             return 0, False
         for segment in found.wholes:
@@ -101,6 +120,18 @@ class Deletion:
 
         return self._database.write(rewrite), True
 
+    def _found(self, asked: tuple[object, ...], find: Callable[[sqlite3.Connection, _Place], _Found]) -> _Found:
+        """What the next step deletes: looked for where the last one was, then from the first segment on.
+
+        To pass over 100,000 segments that have nothing of a level takes 30 ms, three times what a step takes itself.
+        """
+        reached = self._reached if asked == self._asked else _NOWHERE
+        found = self._database.search(lambda connection: find(connection, reached))
+        if not found and reached != _NOWHERE:
+            found = self._database.search(lambda connection: find(connection, _NOWHERE))
+        self._asked, self._reached = asked, (found.generation, found.begin)
+        return found
+
 
 def _delete(connection: sqlite3.Connection, found: _Found) -> int:
     if logs.generation(connection) != found.generation:
@@ -111,7 +142,7 @@ def _delete(connection: sqlite3.Connection, found: _Found) -> int:
     return sum(segment.entries for segment in found.wholes if segment.first in gone and segment.is_sound)
 
 
-def _older(connection: sqlite3.Connection, micros: int, level: str | None) -> _Found:
+def _older(connection: sqlite3.Connection, place: _Place, micros: int, level: str | None) -> _Found:
     where, parameters = ("TRUE", ()) if level is None else ("level = ?", (level,))
 
     def after(last: int) -> _Rows:
@@ -121,10 +152,10 @@ def _older(connection: sqlite3.Connection, micros: int, level: str | None) -> _F
             (last, micros, *parameters),
         ).fetchall()
 
-    return _found(connection, after, lambda head, entries: head.newest < micros and entries == head.entries)
+    return _found(connection, place, after, lambda head, entries: head.newest < micros and entries == head.entries)
 
 
-def _first(connection: sqlite3.Connection, most: int, level: str | None) -> _Found:
+def _first(connection: sqlite3.Connection, place: _Place, most: int, level: str | None) -> _Found:
     where, parameters = ("segment WHERE TRUE", ()) if level is None else ("share WHERE level = ?", (level,))
 
     def after(last: int) -> _Rows:
@@ -141,13 +172,16 @@ def _first(connection: sqlite3.Connection, most: int, level: str | None) -> _Fou
         left -= entries
         return left >= 0 and entries == head.entries
 
-    return _found(connection, after, is_whole)
+    return _found(connection, place, after, is_whole)
 
 
 def _found(
-    connection: sqlite3.Connection, rows_after: Callable[[int], _Rows], is_whole: Callable[[Segment, int], bool]
+    connection: sqlite3.Connection,
+    place: _Place,
+    rows_after: Callable[[int], _Rows],
+    is_whole: Callable[[Segment, int], bool],
 ) -> _Found:
-    """The first of these segments: as many as go as a whole, else the one that goes in part.
+    """The first of these segments from a place on: as many as go as a whole, else the one that goes in part.
 
     One that is damaged goes as a whole, since nobody can read it. One of a later version's codec cannot be taken apart
     here: it stays until all of it may go, or a worker of that version comes.
@@ -156,7 +190,7 @@ def _found(
     wholes: list[Segment] = []
     strays: list[int] = []
     size = 0
-    last = -(2**63)
+    last = _before(connection, place[1]) if place[0] == generation else _FROM_THE_FIRST
     while not (wholes or strays) and (rows := rows_after(last)):
         for first, entries in rows:
             last = first
@@ -173,6 +207,12 @@ def _found(
             if size >= _STEP_BYTES:
                 break
     return _Found(generation, wholes, strays=strays)
+
+
+def _before(connection: sqlite3.Connection, position: int) -> int:
+    """A position behind which the segment with another one begins: it may have been put together with earlier ones."""
+    (first,) = connection.execute("SELECT max(first) FROM segment WHERE first <= ?", (position,)).fetchone()
+    return _FROM_THE_FIRST if first is None else max(_FROM_THE_FIRST, first - 1)
 
 
 def _of_level(segment: Segment, columns: Columns, name: str) -> list[bool]:

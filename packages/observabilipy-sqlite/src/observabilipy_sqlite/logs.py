@@ -39,11 +39,21 @@ _SEGMENT = (
     "INSERT INTO segment (first, places, entries, bytes, oldest, newest, levels, codec, checksum)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+# Damage gives a row the number of one that is to come, and of a body or a share without its segment nobody has any use:
+# without REPLACE such a row would make that commit, or that deletion, fail for ever.
 _BODY = (
-    "INSERT INTO body (first, names, checksum, filter, timestamps, codes, messages, attributes)"
+    "INSERT OR REPLACE INTO body (first, names, checksum, filter, timestamps, codes, messages, attributes)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_SHARE = "INSERT INTO share (first, level, entries, bytes, oldest, newest, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SHARE = (
+    "INSERT OR REPLACE INTO share (first, level, entries, bytes, oldest, newest, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+# Behind the last segment, too, of which damage may have made another one: at a position that is taken no commit would
+# ever succeed.
+_TAKE = (
+    "UPDATE meta SET upcoming = max(upcoming, coalesce((SELECT first + min(places, 65536) FROM segment"
+    " ORDER BY first DESC LIMIT 1), 1)) + ? RETURNING upcoming"
+)
 # What damage made of a number must not make retention believe that there is too much. A segment of 4 MiB has 512 Ki
 # characters, each of which may take 6 bytes, or one entry.
 _PLAUSIBLE = "entries BETWEEN 1 AND 4096 AND bytes >= 0 AND (bytes <= 4194304 OR entries = 1)"
@@ -64,7 +74,7 @@ def append(connection: sqlite3.Connection, new: Prepared) -> None:
     places = sum(segment.places for segment, _ in new)
     if not places:
         return
-    (upcoming,) = connection.execute("UPDATE meta SET upcoming = upcoming + ? RETURNING upcoming", (places,)).fetchone()
+    (upcoming,) = connection.execute(_TAKE, (places,)).fetchone()
     start = upcoming - places
     for segment, shares_ in new:
         _insert(connection, segment, shares_, start + segment.first)

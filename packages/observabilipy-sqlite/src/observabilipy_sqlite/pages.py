@@ -41,8 +41,13 @@ _MOST_ROOM = 2 * MOST_BYTES
 _NUMBERS = ("places", "entries", "bytes", "oldest", "newest", "levels", "codec", "segment.checksum")
 _HEAD = "first, " + whole_numbers(*_NUMBERS)
 _HEADS_COLUMNS = 9
-# Names are no text before the checksum was looked at. And what stands for a body that is not there fits no checksum.
-_COLUMNS = "CAST(names AS BLOB), body.checksum, filter, timestamps, codes, messages, attributes"
+# Nothing is text before the checksum was looked at: one flipped bit makes text of a column, which sqlite3 could not
+# decode. And what stands for a body that is not there fits no checksum.
+_FILTER, _MESSAGES = "CAST(filter AS BLOB)", "CAST(messages AS BLOB)"
+_COLUMNS = (
+    f"CAST(names AS BLOB), body.checksum, {_FILTER}, CAST(timestamps AS BLOB), CAST(codes AS BLOB), {_MESSAGES},"
+    " CAST(attributes AS BLOB)"
+)
 _NO_BODY = (b"", -1, None, b"", b"", b"", b"")
 
 
@@ -205,7 +210,7 @@ def segments(
 
     No more of them than have so many bytes of text, or one.
     """
-    columns = f", {'filter' if matching.pairs else 'NULL'}, {'messages' if matching.has_text else 'NULL'}"
+    columns = f", {_FILTER if matching.pairs else 'NULL'}, {_MESSAGES if matching.has_text else 'NULL'}"
     looks_inside = matching.pairs or matching.has_text
     taken: list[Segment] = []
     size = looked_at = searched = 0
