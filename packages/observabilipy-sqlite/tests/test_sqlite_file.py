@@ -81,6 +81,13 @@ async def test_writing_begins_once_the_directory_is_there(tmp_path: Path) -> Non
     assert got == ["batch 1"]
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a directory that is there and takes no file")
+def test_a_directory_that_takes_no_file_is_not_told_to_be_missing() -> None:
+    storage = SQLiteStorage("/proc/obs.db")
+    with pytest.raises(StorageUnavailable, match="cannot create /proc/obs.db: No such file or directory"):
+        _commit(storage, 1)
+
+
 async def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real.db").touch()
     (tmp_path / "link.db").symlink_to("real.db")

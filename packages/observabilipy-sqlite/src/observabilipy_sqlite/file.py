@@ -145,7 +145,7 @@ def _lock(descriptor: int) -> None:
 def _reason(path: Path, error: OSError) -> str:
     if isinstance(error, FileExistsError):
         return "it is a symbolic link that leads nowhere: create the file it names, or remove the link"
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
+    if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.parent.is_dir():
         return f"there is no directory {path.parent}: create it, or choose another path"
     if isinstance(error, PermissionError):
         return f"no permission to write in {path.parent}: allow it, or choose another path"
