@@ -84,7 +84,7 @@ async def test_writing_begins_once_the_directory_is_there(tmp_path: Path) -> Non
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a directory that is there and takes no file")
 def test_a_directory_that_takes_no_file_is_not_told_to_be_missing() -> None:
     storage = SQLiteStorage("/proc/obs.db")
-    with pytest.raises(StorageUnavailable, match="cannot create /proc/obs.db: No such file or directory"):
+    with pytest.raises(StorageUnavailable, match=r"cannot create /proc/obs\.db: No such file or directory"):
         _commit(storage, 1)
 
 
