@@ -146,24 +146,26 @@ class Locks:
         self.steps: list[float] = []
         self.checkpoints: list[float] = [0.0]
         database: Any = storage._async_database  # noqa: SLF001 - Any: a method of it is replaced
-        plain, checkpoint = database._transaction, database._checkpoint  # noqa: SLF001
+        plain, copy = database._transaction, database._copy_wal  # noqa: SLF001
         self._into = self.steps
 
         def transaction(begin: str, function: Callable[[sqlite3.Connection], object]) -> object:
             if begin == "BEGIN":
                 return plain(begin, function)
-            self._into = self.steps
             began = time.thread_time()
             try:
                 return plain(begin, function)
             finally:
                 self._into.append(time.thread_time() - began)
 
-        def checkpointed(connection: sqlite3.Connection) -> None:
+        def copied() -> None:
             self._into = self.checkpoints
-            checkpoint(connection)
+            try:
+                copy()
+            finally:
+                self._into = self.steps
 
-        database._transaction, database._checkpoint = transaction, checkpointed  # noqa: SLF001
+        database._transaction, database._copy_wal = transaction, copied  # noqa: SLF001
 
     def show(self) -> None:
         """Print the longest ones, and begin anew."""
