@@ -83,6 +83,13 @@ async def test_writing_begins_once_the_directory_is_there(tmp_path: Path) -> Non
     assert got == ["batch 1"]
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a directory that is there and takes no file")
+def test_a_directory_that_takes_no_file_is_not_told_to_be_missing() -> None:
+    storage = SQLiteStorage("/proc/obs.db")
+    with pytest.raises(StorageUnavailable, match=r"cannot create /proc/obs\.db: No such file or directory"):
+        _commit(storage, 1)
+
+
 async def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real.db").touch()
     (tmp_path / "link.db").symlink_to("real.db")
@@ -152,6 +159,39 @@ async def test_a_database_deleted_without_its_wal_leaves_nothing_to_the_next_one
     await newcomer.aclose()
 
     assert (got, sound) == (["batch 2", "batch 3", "plain", "batch 4", "batch 5"], "ok")
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+async def test_a_database_that_was_emptied_is_made_anew_for_all_who_have_it_open(tmp_path: Path, is_link: bool) -> None:
+    file = tmp_path / "real.db"
+    SQLiteStorage(file).close()
+    path = tmp_path / "link.db" if is_link else file
+    file.touch(mode=0o640)
+    file.chmod(0o640)
+    if is_link:
+        path.symlink_to(file)
+    first, second = SQLiteStorage(path), SQLiteStorage(path)
+    other = Worker("worker-b")
+    try:
+        _commit(first, 1)
+        assert await _messages(second) == ["batch 1"]
+        second.commit(Batch(other, 1, (LogEntry(_NOON, "INFO", "before"),), ()))
+        os.truncate(file, 0)
+        for sequence in (2, 3):
+            _commit(first, sequence)
+            second.commit(Batch(other, sequence, (LogEntry(_NOON, "INFO", f"other {sequence}"),), ()))
+
+        expected = ["batch 2", "other 2", "batch 3", "other 3"]
+        assert await _messages(first) == await _messages(second) == expected
+    finally:
+        first.close()
+        second.close()
+    again = SQLiteStorage(path)
+    assert await _messages(again) == expected
+    again.close()
+    assert path.is_symlink() == is_link
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert not [name for name in _names(tmp_path) if name.endswith("-new")]
 
 
 async def test_a_backup_put_in_the_place_of_all_three_files_is_used(storage: SQLiteStorage, tmp_path: Path) -> None:

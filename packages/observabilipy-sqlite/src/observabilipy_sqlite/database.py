@@ -20,7 +20,7 @@ from observabilipy_sqlite.aside import set_aside
 from observabilipy_sqlite.cap import Evicted, bound, evict, missing_pages
 from observabilipy_sqlite.connection import Connection, connect
 from observabilipy_sqlite.damage import Damage
-from observabilipy_sqlite.file import Identity, create_if_missing, forget_wal, identity
+from observabilipy_sqlite.file import Identity, create_if_missing, forget_wal, identity, is_still
 from observabilipy_sqlite.refusal import as_damage, explained, is_damage, is_full, is_harmless, is_misunderstanding
 from observabilipy_sqlite.room import drop_ballast, hold_ballast, room_at
 
@@ -306,7 +306,7 @@ class Database:
 
     def _current(self) -> Connection:
         """The connection, on the file that the path names now."""
-        if self._connection is not None and identity(self.path) != self._identity:
+        if self._connection is not None and not is_still(self.path, self._identity):
             if self._wal is not None:
                 forget_wal(self.path, self._wal)  # while it is open: afterwards another file may have its inode
             self._close()  # SQLite sees that the file moved, and leaves the files of the new one alone

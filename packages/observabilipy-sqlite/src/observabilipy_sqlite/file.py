@@ -6,6 +6,7 @@ nothing here opens a database that exists; ``os.stat`` is all that is needed.
 
 import contextlib
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -19,12 +20,13 @@ try:
 except ImportError:  # Windows has no flock: there, two first workers may meet, and SQLite's own locks decide
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Identity", "checked_path", "create_if_missing", "forget_wal", "identity", "making_files"]
+__all__ = ["Identity", "checked_path", "create_if_missing", "forget_wal", "identity", "is_still", "making_files"]
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: whether a path still names the file that was opened."""
 
 _WAIT_SECONDS = 5.0
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 # Guards the making of a file: one thread of this process at a time, also where there is no flock.
 _creation = threading.Lock()
 
@@ -36,6 +38,25 @@ def identity(path: Path) -> Identity | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def is_still(path: Path, opened: Identity | None) -> bool:
+    """Whether the path names the database that was opened.
+
+    One that somebody emptied (``> observability.db``, copytruncate of logrotate) counts as deleted: a new file is put
+    in its place. SQLite deletes the -wal of an empty file, and who has it open would go on committing into nothing.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    if (status.st_dev, status.st_ino) != opened:
+        return False
+    if status.st_size:  # always, once a database is in WAL mode
+        return True
+    with contextlib.suppress(OSError), making_files(path.parent):
+        _replace_emptied(Path(os.path.realpath(path)), opened)
+    return False
 
 
 def create_if_missing(path: Path) -> None:
@@ -76,8 +97,19 @@ def _create(path: Path) -> None:
     # Left behind by a database that somebody deleted. Other workers may still have them open; a new database that
     # shared their -shm would read a WAL that is not its own.
     _delete_companions(path)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    os.close(os.open(path, flags, 0o600))
+    os.close(os.open(path, _FLAGS, 0o600))
+
+
+def _replace_emptied(path: Path, opened: Identity | None) -> None:
+    status = path.stat()
+    if (status.st_dev, status.st_ino) != opened or status.st_size:
+        return  # another worker was here
+    _delete_companions(path)
+    successor = Path(f"{path}-new")
+    successor.unlink(missing_ok=True)
+    os.close(os.open(successor, _FLAGS, 0o600))
+    successor.chmod(stat.S_IMODE(status.st_mode))
+    successor.replace(path)
 
 
 def _delete_companions(path: Path) -> None:
@@ -113,7 +145,7 @@ def _lock(descriptor: int) -> None:
 def _reason(path: Path, error: OSError) -> str:
     if isinstance(error, FileExistsError):
         return "it is a symbolic link that leads nowhere: create the file it names, or remove the link"
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
+    if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.parent.is_dir():
         return f"there is no directory {path.parent}: create it, or choose another path"
     if isinstance(error, PermissionError):
         return f"no permission to write in {path.parent}: allow it, or choose another path"

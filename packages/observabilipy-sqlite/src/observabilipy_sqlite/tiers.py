@@ -99,4 +99,4 @@ def _seconds(duration: str, text: str) -> int:
 
 
 def _remedy() -> str:
-    return "write {0: 86_400, 60: 30 * 86_400, 3_600: 730 * 86_400}"
+    return f"write {{0: 86_400, 60: 30 * 86_400, 3_600: 730 * 86_400}}, or in a URL {_EXAMPLE}"
