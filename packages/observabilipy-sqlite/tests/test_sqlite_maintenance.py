@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from observabilipy.models import Family, Matcher, MetricKind, MetricQuery, counter, to_micros
+from observabilipy.ports import Batch, Worker
 from observabilipy.retention import PatientClock
 from observabilipy.testing import FakeClock
 from observabilipy_sqlite import SQLiteStorage
@@ -91,6 +92,23 @@ async def test_series_that_end_are_looked_for_while_others_may_write(storage: SQ
     storage.maintain()
 
     # To find out that there is nothing to do reads all of the series.
+    assert sum(locked) < 20
+
+
+async def test_what_begins_does_not_look_at_all_that_ended(storage: SQLiteStorage, clock: FakeClock) -> None:
+    def begin(storage: SQLiteStorage, number: int) -> None:
+        storage.commit(Batch(Worker("a"), number, samples=(counter("c_total", labels={"j": str(number)}),)))
+
+    storage.sample_history(clock())
+    begin(storage, 1)
+    await storage.register([Family("c_total", MetricKind.COUNTER, series_limit=10_000)])
+    await storage.write_samples([counter("c_total", labels={"i": str(number)}) for number in range(5_000)])
+    await storage.delete_series([Matcher("i", "", "!=")])
+    locked = steps_of_writes(storage)
+    begin(storage, 2)
+    storage.sample_history(clock() + 10)
+    storage.maintain()
+
     assert sum(locked) < 20
 
 

@@ -14,7 +14,7 @@ from observabilipy_sqlite.tiers import Tiers
 __all__ = ["Maintenance"]
 
 _SWEEP_SECONDS = 1.0
-_LOOK_MICROS = 10 * 1_000_000  # between two looks at all series: a fifth of a second for a million that ended
+_LOOK_MICROS = 10 * 1_000_000  # between two looks at all that live: some hundredths of a second for 100,000
 
 
 class Maintenance:
@@ -63,11 +63,11 @@ class Maintenance:
     def _sweep(self) -> None:
         now, believed = self._now(), self._believed()
         self._database.write(partial(workers.sweep, now=now))
+        # To find them takes long, and nobody who commits should wait for that.
+        if ended := self._database.read(totals.forgettable):
+            self._database.write(partial(totals.forget, some=ended))
         if self._looked is not None and abs(now - self._looked) < _LOOK_MICROS:
             return
         self._looked = now
-        # To find them takes long, and nobody who commits should wait for that.
         if idle := self._database.read(partial(totals.idle, now=believed)):
             self._database.write(partial(totals.end_idle, some=idle, idle_at=believed, now=now))
-        if ended := self._database.read(totals.forgettable):
-            self._database.write(partial(totals.forget, some=ended))
