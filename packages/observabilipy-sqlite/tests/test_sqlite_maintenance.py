@@ -12,6 +12,7 @@ from observabilipy.ports import Batch, Worker
 from observabilipy.retention import PatientClock
 from observabilipy.testing import FakeClock
 from observabilipy_sqlite import SQLiteStorage
+from observabilipy_sqlite.history import Reading, matching_series
 from observabilipy_sqlite.maintenance import Maintenance
 from observabilipy_sqlite.tiers import DEFAULT_HISTORY, Tiers
 
@@ -149,3 +150,40 @@ async def test_series_that_come_and_go_are_forgotten_with_the_history(storage: S
 
     ((number,),) = storage._database.read(lambda one: one.execute("SELECT count(*) FROM series").fetchall())
     assert number <= 80
+
+
+async def test_a_series_may_be_forgotten_while_its_history_is_read(storage: SQLiteStorage, clock: FakeClock) -> None:
+    await storage.write_samples([counter("c_total", labels={"x": "a"}), counter("c_total", labels={"x": "b"})])
+    for _ in range(150):
+        storage.sample_history(clock())
+        clock.advance(10)
+    await storage.delete_series([Matcher("x", "a")])
+    clock.advance(10)
+    storage.sample_history(clock())
+    pages = Reading(storage._database, MetricQuery("c_total")).pages()
+    assert next(pages) is None
+    await storage.delete_history_before(clock())
+    storage.maintain()
+    found = None
+    while found is None:
+        found = next(pages)
+
+    assert sorted(one.labels["x"] for one in found) == ["a", "b"]
+
+
+async def test_what_ended_long_before_a_query_is_not_looked_at(storage: SQLiteStorage, clock: FakeClock) -> None:
+    for name in "abc":
+        await storage.write_samples([counter("c_total", labels={"x": name})])
+        storage.sample_history(clock())
+        if name != "c":
+            await storage.delete_series([Matcher("x", name)])
+        clock.advance(2 * 86_400)
+
+    def names(since: float | None) -> list[str]:
+        found = storage._database.read(lambda one: matching_series(one, MetricQuery("c_total", since=since)))
+        return [labels["x"] for _, _, labels in found.values()]
+
+    assert names(None) == ["a", "b", "c"]
+    assert names(START + 3_600) == ["a", "b", "c"]
+    assert names(START + 2 * 86_400) == ["b", "c"]
+    assert names(START + 9 * 86_400) == ["c"]
