@@ -43,6 +43,7 @@ Known: TypeAlias = dict[int, tuple[str, MetricKind, dict[str, str]]]
 _Range: TypeAlias = tuple[float, float] | None
 
 _EARLIEST, _LATEST = -(2**63), 2**63 - 1
+_DAY_MICROS = 86_400 * 1_000_000
 _TRIES = 5  # packing changes what is where at most every few seconds
 _CHUNKS_A_PAGE = 16  # of some ten to a hundred kilobytes
 _FRAMES_A_PAGE = 100
@@ -57,8 +58,12 @@ def store(connection: sqlite3.Connection, frame: Frame) -> None:
 
 
 def matching_series(connection: sqlite3.Connection, query: MetricQuery) -> Known:
-    """The series that a query asks for, those that ended included."""
-    found = connection.execute("SELECT id, name, kind, labels FROM series WHERE name = ?", (query.name,))
+    """The series that a query asks for, those that ended included, but for those that did a day before it begins."""
+    since = _EARLIEST if query.since is None else to_micros(query.since) - _DAY_MICROS  # a clock may have gone back
+    found = connection.execute(
+        "SELECT id, name, kind, labels FROM series WHERE name = ? AND (ended IS NULL OR ended >= ?)",
+        (query.name, max(since, _EARLIEST)),
+    )
     known = {series: (name, MetricKind(kind), json.loads(labels)) for series, name, kind, labels in found}
     return {
         series: about
@@ -210,10 +215,12 @@ class Reading:
             StorageUnavailable: the file cannot be read now.
         """
         lines: dict[int, _Line] = {}
+        known: Known = {}  # what was read may be deleted, and its series forgotten, before the rest is
         since, is_in_order, tries = self._since, True, _TRIES
         while tries:
             plan = self._database.read(partial(self._plan, since=since))
             is_in_order = is_in_order and plan.is_in_order
+            known |= plan.known
             for series in plan.known:
                 lines.setdefault(series, _Line())
             for read_until in self._pages(plan, lines):
@@ -226,7 +233,7 @@ class Reading:
                 if not is_in_order:
                     for line in lines.values():
                         line.put_in_order()
-                yield [line.history(plan.known[series]) for series, line in lines.items() if line.points]
+                yield [line.history(known[series]) for series, line in lines.items() if line.points]
                 return
             if not is_in_order:
                 lines, since = {}, self._since

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
 
+from observabilipy.errors import ObservabilityError
 from observabilipy.models import MetricKind
 from observabilipy_sqlite import logs, stretches
 from observabilipy_sqlite.columns import Run
@@ -67,6 +68,7 @@ class Packer:
         self._tiers = tiers
         self._damaged = damaged
         self._turn_began = 0.0
+        self._now = 0  # microseconds
         self.forget()
 
     def forget(self) -> None:
@@ -88,6 +90,7 @@ class Packer:
                 self._lock.release()
 
     def _work(self, now: int) -> None:
+        self._now = now
         began = self._turn_began = time.monotonic()
         steps = self._steps if began - self._last < _IDLE_SECONDS else None
         self._steps = None  # an error ends what was begun
@@ -102,14 +105,15 @@ class Packer:
 
     def _next(self, now: int) -> _Steps | None:
         """What is to be done first, if anything is."""
+        # Room comes first: workers that are killed while they pack, again and again, would else fill the file.
+        if self._database.read(partial(stretches.too_old, tiers=self._tiers, now=now)):
+            return self._drop(now)
         waiting = self._database.read(partial(self._waiting, now=now))
         if waiting is not None:
             return self._pack(waiting, now)
         generation, sources = self._database.read(partial(self._unsealed, now=now))
         if sources:
             return self._seal(generation, sources, now)
-        if self._database.read(partial(stretches.too_old, tiers=self._tiers, now=now)):
-            return self._drop(now)
         return None
 
     # Frames become a stretch
@@ -295,7 +299,7 @@ class Packer:
         """Pack and store the points of a slice."""
         chunk = draft.chunk(slice_, points, self._breathe)
         if chunk.directory:
-            self._write(partial(stretches.put, draft=draft, chunk=chunk))
+            self._write(partial(stretches.put, draft=draft, chunk=chunk, now=self._now))
         yield
 
     def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -303,12 +307,13 @@ class Packer:
 
     @contextlib.contextmanager
     def _abandoned(self, draft: Draft | None, now: int) -> Iterator[None]:
-        """Whoever came too late says so; after any other error the draft is found by its age."""
+        """Whoever came too late, or has no room, says so: what is begun anew needs that room. Else age tells."""
         try:
             yield
-        except Lost:
+        except (Lost, ObservabilityError):
             if draft is not None:
-                self._write(partial(stretches.abandon, draft=draft, now=now))
+                with contextlib.suppress(ObservabilityError):
+                    self._write(partial(stretches.abandon, draft=draft, now=now))
             raise
 
     def _breathe(self) -> None:

@@ -125,6 +125,9 @@ CREATE TABLE series (
     ended INTEGER,                          -- microseconds; NULL while it lives
     UNIQUE (name, kind, labels)
 ) STRICT;
+-- Of a service whose series come and go, those that ended are soon a hundred times as many as those that live.
+CREATE INDEX living_series ON series (name, kind, overflow, created, ended) WHERE ended IS NULL;
+CREATE INDEX ended_series ON series (ended) WHERE ended IS NOT NULL;
 
 -- ANY keeps whole numbers whole up to 2**63 and floats floats. NULL is NaN, which SQLite cannot store.
 -- A histogram is JSON: [bounds, counts, sum]. A gauge's value is that of the latest commit.

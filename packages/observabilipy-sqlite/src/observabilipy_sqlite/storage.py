@@ -29,6 +29,7 @@ from observabilipy.models import (
 )
 from observabilipy.models.volume import step_micros
 from observabilipy.ports import Batch, CommitReport, NdjsonPage, Worker
+from observabilipy.retention import PatientClock
 from observabilipy.storage.volume import counted
 from observabilipy_sqlite import doctor, families, logs, reading, totals, workers
 from observabilipy_sqlite import history as history_
@@ -116,7 +117,9 @@ class SQLiteStorage:
         self._deletion = Deletion(self._async_database)
         self._snapshots = Snapshots()  # used by the courier's thread
         self.shelter: MemoryStorage | None = None  # instead of a file that is refused
-        self._maintenance = Maintenance(self._database, self._tiers, self._now)
+        # A clock that was handed in is a test's, which moves it as it likes.
+        believed = PatientClock() if clock is time.time else clock
+        self._maintenance = Maintenance(self._database, self._tiers, self._now, lambda: to_micros(believed()))
 
     @property
     def path(self) -> Path:

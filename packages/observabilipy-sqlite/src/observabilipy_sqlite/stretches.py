@@ -4,6 +4,7 @@ All chunks of a stretch become readable in the transaction that deletes what the
 each point once, and whoever was interrupted has changed nothing.
 """
 
+import secrets
 import sqlite3
 import struct
 import zlib
@@ -52,7 +53,8 @@ __all__ = [
 
 BEING_WRITTEN, READABLE, BEING_DELETED = 0, 1, 2
 
-_DEAD_MICROS = 86_400 * 1_000_000  # what is being written for so long is nobody's any more
+_DEAD_MICROS = 600 * 1_000_000  # what nobody went on writing for so long is nobody's any more
+_TOLD_MICROS = 60 * 1_000_000  # whoever goes on says so as often: each statement takes the interpreter's lock
 _AXIS_LEVEL = 6
 _CHUNKS_A_STEP = 64  # deleted in one transaction
 _COLUMNS = "id, step, sealed, oldest, newest, since, times, axis"
@@ -129,11 +131,13 @@ class Draft:
     """A stretch that is being written: how many values there are at each time is counted on the way."""
 
     id: int
+    token: bytes  # in place of the axis: an id may be given anew to another draft, when this one was given up for dead
     generation: str
     step: int
     oldest: int
     newest: int
     times: Sequence[int]
+    told: int  # microseconds; when it was said last that somebody writes it
     changes: list[int]
     counts: list[int] = field(default_factory=list)
     axis: bytes = b""
@@ -163,25 +167,31 @@ def begin(
 ) -> Draft:
     """Begin a stretch that stands for samples from the one time to the other (microseconds)."""
     _check(connection, generation)
+    token = secrets.token_bytes(8)
     (number,) = connection.execute(
         "INSERT INTO stretch (state, step, sealed, oldest, newest, since, points, changed, times, axis)"
-        " VALUES (0, ?, 0, ?, ?, ?, 0, ?, 0, x'') RETURNING id",
-        (step, *span, span[0], now),
+        " VALUES (0, ?, 0, ?, ?, ?, 0, ?, 0, ?) RETURNING id",
+        (step, *span, span[0], now, token),
     ).fetchone()
-    return Draft(number, generation, step, *span, times, [0] * (len(times) + 1))
+    return Draft(number, token, generation, step, *span, times, now, [0] * (len(times) + 1))
 
 
-def put(connection: sqlite3.Connection, draft: Draft, chunk: Chunk) -> None:
+def put(connection: sqlite3.Connection, draft: Draft, chunk: Chunk, now: int) -> None:
     """Store a chunk of what is being written, in one statement: each asks for the interpreter's lock back.
 
     Raises:
         Lost: it was given up for dead.
     """
+    if abs(now - draft.told) > _TOLD_MICROS:
+        connection.execute(
+            "UPDATE stretch SET changed = ? WHERE id = ? AND state = 0 AND axis = ?", (now, *_name(draft))
+        )
+        draft.told = now
     inserted = connection.execute(
         "INSERT OR REPLACE INTO chunk (stretch, slice, directory, checksum, data) SELECT ?, ?, ?, ?, ?"
         " WHERE (SELECT generation FROM meta) = ?"
-        " AND EXISTS (SELECT 1 FROM stretch WHERE id = ? AND state = ?)",
-        (*chunk, draft.generation, draft.id, BEING_WRITTEN),
+        " AND EXISTS (SELECT 1 FROM stretch WHERE id = ? AND state = 0 AND axis = ?)",
+        (*chunk, draft.generation, *_name(draft)),
     )
     if inserted.rowcount != 1:
         raise Lost
@@ -196,7 +206,7 @@ def finish(connection: sqlite3.Connection, draft: Draft, since: int, now: int, *
     _check(connection, draft.generation)
     updated = connection.execute(
         "UPDATE stretch SET state = ?, sealed = ?, since = ?, points = ?, changed = ?, times = ?, axis = ?"
-        " WHERE id = ? AND state = ?",
+        " WHERE id = ? AND state = 0 AND axis = ?",
         (
             READABLE,
             sealed,
@@ -205,8 +215,7 @@ def finish(connection: sqlite3.Connection, draft: Draft, since: int, now: int, *
             now,
             len(draft.counts),
             draft.axis,
-            draft.id,
-            BEING_WRITTEN,
+            *_name(draft),
         ),
     )
     if updated.rowcount != 1:
@@ -216,8 +225,8 @@ def finish(connection: sqlite3.Connection, draft: Draft, since: int, now: int, *
 def abandon(connection: sqlite3.Connection, draft: Draft, now: int) -> None:
     """Give up what is being written."""
     connection.execute(
-        "UPDATE stretch SET state = ?, changed = ? WHERE id = ? AND state = ?",
-        (BEING_DELETED, now, draft.id, BEING_WRITTEN),
+        "UPDATE stretch SET state = ?, changed = ? WHERE id = ? AND state = 0 AND axis = ?",
+        (BEING_DELETED, now, *_name(draft)),
     )
 
 
@@ -366,6 +375,10 @@ def slices(connection: sqlite3.Connection, ids: Iterable[int]) -> list[int]:
 
 
 _EACH = "(SELECT value FROM json_each(?))"
+
+
+def _name(draft: Draft) -> tuple[int, bytes]:
+    return draft.id, draft.token
 
 
 def _list(numbers: Iterable[int]) -> str:

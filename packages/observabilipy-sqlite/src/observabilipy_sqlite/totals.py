@@ -20,7 +20,7 @@ from observabilipy.models.totals import combine_gauges
 from observabilipy_sqlite.families import definition
 from observabilipy_sqlite.values import Stored, exact_or_float, from_stored
 
-__all__ = ["delete_series", "forget_ended", "read", "sweep", "visible"]
+__all__ = ["delete_series", "end_idle", "forget", "forgettable", "idle", "read", "visible"]
 
 _SERIES_MAX_AGE = 30 * 86_400 * 1_000_000
 
@@ -64,29 +64,45 @@ def delete_series(
     return len(ids)
 
 
-def sweep(connection: sqlite3.Connection, now: int) -> None:
-    """End series that were idle for long, and gauges over living workers of which none is left.
+def idle(connection: sqlite3.Connection, now: int) -> list[int]:
+    """Series that were idle for long, and gauges over living workers of which none is left; ``now`` in microseconds.
 
     A gauge that a known worker stands for is not idle: it is reported when it changes.
     """
-    ids = connection.execute(
-        "SELECT series.id FROM series JOIN family USING (name) LEFT JOIN total ON series = id WHERE ended IS NULL AND ("
-        " coalesce(reported, 0) < ? AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id AND worker <> '')"
-        " OR aggregate <> 'last' AND series.kind IN ('gauge', 'info')"
-        " AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id))",
-        (now - _SERIES_MAX_AGE,),
-    ).fetchall()
-    _end(connection, ids, now)
+    return [series for (series,) in connection.execute(_IDLE, (now - _SERIES_MAX_AGE,))]
 
 
-def forget_ended(connection: sqlite3.Connection) -> None:
-    """Forget series that ended before the oldest point: nothing mentions them any more."""
+def end_idle(connection: sqlite3.Connection, some: Sequence[int], idle_at: int, now: int) -> None:
+    """End those of some series that were idle at the one moment, at the other one (microseconds)."""
+    among = f"{_IDLE} AND series.id IN (SELECT value FROM json_each(?))"  # noqa: S608 - a constant
+    _end(connection, connection.execute(among, (idle_at - _SERIES_MAX_AGE, json.dumps(some))).fetchall(), now)
+
+
+def forgettable(connection: sqlite3.Connection) -> list[int]:
+    """Some of the series that ended before the oldest point: nothing mentions them any more."""
+    return [series for (series,) in connection.execute(f"SELECT id FROM series WHERE {_UNMENTIONED} LIMIT 10000")]  # noqa: S608 - a constant
+
+
+def forget(connection: sqlite3.Connection, some: Sequence[int]) -> None:
+    """Forget those of some series that ended before the oldest point."""
     connection.execute(
-        "DELETE FROM series WHERE ended < min("
-        " (SELECT coalesce(min(timestamp), 9223372036854775807) FROM frame),"
-        " (SELECT coalesce(min(max(oldest, since)), 9223372036854775807) FROM stretch WHERE state < 2))"
-        " AND id < (SELECT max(id) FROM series)"  # an id is never used again: snapshots remember whose it is
+        f"DELETE FROM series WHERE id IN (SELECT value FROM json_each(?)) AND {_UNMENTIONED}",  # noqa: S608 - a constant
+        (json.dumps(some),),
     )
+
+
+_IDLE = (
+    "SELECT series.id FROM series JOIN family USING (name) LEFT JOIN total ON series = id WHERE ended IS NULL AND ("
+    " coalesce(reported, 0) < ? AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id AND worker <> '')"
+    " OR aggregate <> 'last' AND series.kind IN ('gauge', 'info')"
+    " AND NOT EXISTS (SELECT 1 FROM gauge WHERE series = series.id))"
+)
+_UNMENTIONED = (
+    "ended < min("
+    " (SELECT coalesce(min(timestamp), 9223372036854775807) FROM frame),"
+    " (SELECT coalesce(min(max(oldest, since)), 9223372036854775807) FROM stretch WHERE state < 2))"
+    " AND id < (SELECT max(id) FROM series)"  # an id is never used again: snapshots remember whose it is
+)
 
 
 def _end(connection: sqlite3.Connection, ids: list[tuple[int]], now: int) -> None:
