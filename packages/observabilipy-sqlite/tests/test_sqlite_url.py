@@ -48,6 +48,8 @@ def test_options_reach_the_storage(tmp_path: Path) -> None:
         ("sqlite:///a.db?history=1d,1h:3d,1m:2d", "got [0, 3600, 60]: write {0: 86_400, 60: 30 * 86_400, "),
         ("sqlite:///a.db?history=1d,1h:3d,1m:2d", "or in a URL history=1d,1m:30d,1h:2y"),
         ("sqlite:///a.db?history=3d,1m:2d", "must be kept at least as long as a finer one, got [259200.0, "),
+        ("sqlite:///a.db?history=1d,1d:2y", "may be 7200 seconds after one of 0, as what is thinned together lasts no"),
+        ("sqlite:///a.db?history=1d,1m:2d,13h:2y", "may be 43200 seconds after one of 60, as what is thinned together"),
         ("sqlite:///a.db?history=0s", "must be seconds, more than 0, got 0"),
         ("sqlite:///a.db?synchronous=", "synchronous must be 'normal' or 'full', got ''"),
         ("sqlite:///a.db?synchronous=full&synchronous=full", "an option is given twice"),

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 from observabilipy.errors import ConfigurationError
 from observabilipy.models.number import is_number
@@ -29,7 +30,8 @@ class Tiers:
         history: see DEFAULT_HISTORY.
 
     Raises:
-        ConfigurationError: it begins with something else than 0, or a coarser tier is kept for a shorter time.
+        ConfigurationError: it begins with something else than 0, a step is too far from the one before, or a coarser tier
+            is kept for a shorter time.
     """
 
     def __init__(self, history: Mapping[int, float]) -> None:
@@ -52,6 +54,12 @@ class Tiers:
             raise ConfigurationError(
                 f"a coarser step of the history must be kept at least as long as a finer one, got {ages!r}: {_remedy()}"
             )
+        for finer, coarser in pairwise(steps):
+            if (most := (_WINDOW_STEPS * finer or _WINDOW_SECONDS)) < coarser:
+                raise ConfigurationError(
+                    f"a step of the history may be {most} seconds after one of {finer}, as what is thinned together lasts"
+                    f" no longer, got {coarser}: put one between them, or {_remedy()}"
+                )
         self._ages = dict(zip(steps, ages, strict=True))
 
     @property
