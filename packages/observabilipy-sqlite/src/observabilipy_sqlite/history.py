@@ -392,7 +392,8 @@ def _chunks(connection: sqlite3.Connection, stretch: int, slices: Sequence[int])
 
 def _frames(connection: sqlite3.Connection, first: int, last: int) -> list[Frame]:
     rows = connection.execute(
-        "SELECT timestamp, points, layout, data, checksum FROM frame WHERE timestamp BETWEEN ? AND ?"
+        "SELECT timestamp, points, CAST(layout AS BLOB), CAST(data AS BLOB), checksum FROM frame"
+        " WHERE timestamp BETWEEN ? AND ?"
         " ORDER BY timestamp",
         (first, last),
     )

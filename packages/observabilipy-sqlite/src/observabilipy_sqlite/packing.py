@@ -129,7 +129,8 @@ class Packer:
         of_window = [one for one in times if one // window == times[0] // window]
         if now // window > times[0] // window or len(of_window) == _ENOUGH:
             rows = connection.execute(
-                "SELECT timestamp, points, layout, data, checksum FROM frame WHERE timestamp <= ? ORDER BY timestamp",
+                "SELECT timestamp, points, CAST(layout AS BLOB), CAST(data AS BLOB), checksum FROM frame"
+                " WHERE timestamp <= ? ORDER BY timestamp",
                 (of_window[-1],),
             )
             return _Waiting(logs.generation(connection), list(map(Frame._make, rows)))

@@ -57,7 +57,7 @@ _DEAD_MICROS = 600 * 1_000_000  # what nobody went on writing for so long is nob
 _TOLD_MICROS = 60 * 1_000_000  # whoever goes on says so as often: each statement takes the interpreter's lock
 _AXIS_LEVEL = 6
 _CHUNKS_A_STEP = 64  # deleted in one transaction
-_COLUMNS = "id, step, sealed, oldest, newest, since, times, axis"
+_COLUMNS = "id, step, sealed, oldest, newest, since, times, CAST(axis AS BLOB)"
 
 
 class Lost(Exception):
@@ -271,7 +271,9 @@ def is_readable(connection: sqlite3.Connection, ids: Sequence[int]) -> bool:
 def read_chunks(connection: sqlite3.Connection, stretch: int, slices: Iterable[int]) -> list[Chunk]:
     """Chunks of some slices of one stretch, as far as there are any."""
     rows = connection.execute(
-        f"SELECT stretch, slice, directory, checksum, data FROM chunk WHERE stretch = ? AND slice IN {_EACH}",  # noqa: S608 - constants
+        # As bytes: one flipped bit makes text of a column, which sqlite3 could not decode.
+        "SELECT stretch, slice, CAST(directory AS BLOB), checksum, CAST(data AS BLOB) FROM chunk"  # noqa: S608 - constants
+        f" WHERE stretch = ? AND slice IN {_EACH}",
         (stretch, _list(slices)),
     )
     return list(map(Chunk._make, rows))
