@@ -30,8 +30,8 @@ class Tiers:
         history: see DEFAULT_HISTORY.
 
     Raises:
-        ConfigurationError: it begins with something else than 0, a step is too far from the one before, or a coarser tier
-            is kept for a shorter time.
+        ConfigurationError: it begins with something else than 0, a step is too far from the one before, or a
+            coarser tier is kept for a shorter time.
     """
 
     def __init__(self, history: Mapping[int, float]) -> None:
@@ -57,8 +57,8 @@ class Tiers:
         for finer, coarser in pairwise(steps):
             if (most := (_WINDOW_STEPS * finer or _WINDOW_SECONDS)) < coarser:
                 raise ConfigurationError(
-                    f"a step of the history may be {most} seconds after one of {finer}, as what is thinned together lasts"
-                    f" no longer, got {coarser}: put one between them, or {_remedy()}"
+                    f"a step of the history may be {most} seconds after one of {finer}, as what is thinned together"
+                    f" lasts no longer, got {coarser}: put one between them, or {_remedy()}"
                 )
         self._ages = dict(zip(steps, ages, strict=True))
 
