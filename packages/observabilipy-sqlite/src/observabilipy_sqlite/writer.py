@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import add
+from operator import add, itemgetter
 from typing import Any, TypeAlias, cast
 
 from observabilipy.models import Family, HistogramValue, MetricKind, MetricSample, to_micros
@@ -31,6 +31,8 @@ _Identity: TypeAlias = tuple[str, str, str]  # name, kind, labels as they are st
 _Ids: TypeAlias = dict[_Identity, int]
 
 _MOST_KNOWN = 50_000  # about 300 bytes each
+_SMALL = 2**62
+_FIRST = itemgetter(0)
 
 # By SQL whole numbers stay whole, as in ``add_increment``: beyond 2**63 a sum is a float in both.
 _SUM = "value + excluded.value"
@@ -100,18 +102,18 @@ class Writer:
         exemplars: list[tuple[object, ...]] = []
         for sample, series in zip(samples, self._ids(samples), strict=True):
             kind, value = sample.kind, sample.value
-            if self._families[sample.name].kind is not kind:
-                self.hidden[sample.name] += 1
             if series is None:
                 self.refused[sample.name] += 1
             elif isinstance(value, HistogramValue):
                 observations.setdefault(series, []).append(sample)
             elif kind is MetricKind.COUNTER:
-                increments.append((series, add_increment(0, exact_or_float(value))))
+                is_small = type(value) is int and value < _SMALL  # nearly always
+                increments.append((series, value if is_small else add_increment(0, exact_or_float(value))))
                 if sample.exemplars:
                     exemplars += _exemplar_rows(series, (), sample)
             else:
                 values[series] = stored(value)
+        increments.sort(key=_FIRST)  # neighbours share a page
         write_rows(self.connection, _ADD, increments, self.now)
         # Both, whatever the aggregate: a newer definition may choose another one.
         write_rows(self.connection, _SET, [*values.items()], self.now)
@@ -130,7 +132,7 @@ class Writer:
         """What was counted."""
         return CommitReport(dict(self.overflowed), dict(self.refused), dict(self.hidden))
 
-    def _see(self, samples: Iterable[MetricSample]) -> None:
+    def _see(self, samples: Sequence[MetricSample]) -> None:
         """Look at the families of the samples. A bare sample defines what nobody else has defined."""
         first: dict[tuple[str, MetricKind], MetricSample] = {}
         for sample in samples:
@@ -140,6 +142,9 @@ class Writer:
             family = self._families.get(name)
             if family is None or (family.kind is MetricKind.HISTOGRAM and not family.bounds):
                 self._families[name] = family_of(self.connection, sample)
+        hidden = {(name, kind) for name, kind in first if self._families[name].kind is not kind}
+        if hidden:
+            self.hidden.update(sample.name for sample in samples if (sample.name, sample.kind) in hidden)
 
     def _ids(self, samples: Sequence[MetricSample]) -> list[int | None]:
         """The ids of the series to report to; None for a gauge beyond the limit."""
