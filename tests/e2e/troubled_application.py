@@ -129,7 +129,9 @@ def page(query: str) -> dict[str, Any]:
 
 def status(path: str) -> int:
     """What an endpoint answers with."""
-    return obs.endpoints.handle_sync(Request("GET", path, b"")).status
+    answer = obs.endpoints.handle_sync(Request("GET", path, b""))
+    answer.body.close()
+    return answer.status
 
 
 ORDERS: dict[str, Callable[..., Any]] = {
