@@ -1,7 +1,9 @@
 """What wheels and sdists hold, and what they say of themselves."""
 
+import shutil
 import tarfile
 import zipfile
+from collections.abc import Callable
 from email import message_from_string
 from email.message import Message
 from pathlib import Path
@@ -75,6 +77,33 @@ def test_the_metadata_names_the_licence_and_the_oldest_python(wheels: dict[str, 
     told = metadata(wheels[package])
 
     assert (told["License-Expression"], told["License-File"], told["Requires-Python"]) == ("MIT", "LICENSE", ">=3.11")
+
+
+@each_package
+def test_the_metadata_says_what_an_index_shows(wheels: dict[str, Path], package: str) -> None:
+    told = metadata(wheels[package])
+    classifiers = set(told.get_all("Classifier", []))
+    topics = {line.partition(" :: ")[0] for line in classifiers}
+
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)} <= classifiers
+    assert {"Development Status", "Intended Audience", "Operating System", "Topic", "Typing"} <= topics
+    assert all((told["Summary"], told["Keywords"], told["Author"]))
+    assert told["Description-Content-Type"] == "text/markdown"
+    assert told.get_payload() == (PACKAGES[package] / "README.md").read_text(encoding="utf-8")
+
+
+def test_wheels_are_the_same_bytes_wherever_and_whenever_they_are_built(
+    uv: Callable[..., str], wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    built = {}
+    for package, directory in PACKAGES.items():
+        copy = tmp_path / package
+        shutil.copytree(directory, copy, copy_function=shutil.copyfile)  # with other times than those of the originals
+        uv("build", "--wheel", "--out-dir", tmp_path / "wheels", copy)
+        [wheel] = (tmp_path / "wheels").glob(f"{package.replace('-', '_')}-*.whl")
+        built[package] = wheel.read_bytes()
+
+    assert {package for package, wheel in wheels.items() if wheel.read_bytes() != built[package]} == set()
 
 
 @each_package
