@@ -1,25 +1,19 @@
 """PlainStorage: a runtime storage made of storages that have only the plain ports."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol, runtime_checkable
 
 from observabilipy.awaiting import await_here
 from observabilipy.errors import ConfigurationError
 from observabilipy.models import (
-    Family,
-    LogEntry,
-    LogFacts,
     LogQuery,
     LogVolume,
-    Matcher,
-    MetricQuery,
-    MetricSample,
     RetentionPolicy,
-    SeriesHistory,
 )
 from observabilipy.ports import Batch, CommitReport, LogStoragePort, MetricsStoragePort, NdjsonPage, Worker
 from observabilipy.storage.memory_metrics import InMemoryMetricsStorage
 from observabilipy.storage.ndjson import ndjson_pages
+from observabilipy.storage.two import TwoStorages
 from observabilipy.storage.volume import log_volume
 
 __all__ = ["PlainStorage"]
@@ -30,7 +24,7 @@ class _SamplesHistory(Protocol):
     def sample_history(self, timestamp: float) -> None: ...
 
 
-class PlainStorage:
+class PlainStorage(TwoStorages):
     """Lets the runtime use storages that have only the plain ports: for one process, and at least once.
 
     *One process*: the lease is always granted, heartbeats change nothing, and gauges count as those of one anonymous
@@ -59,16 +53,6 @@ class PlainStorage:
         self._committed: dict[str, int] = {}
         self._steps_done: tuple[str, int, int] = ("", 0, 0)
 
-    # Logs
-
-    async def write_logs(self, entries: Iterable[LogEntry]) -> None:
-        """Passed on to the log storage."""
-        await self._logs.write_logs(entries)
-
-    def read_logs(self, query: LogQuery) -> AsyncIterator[LogEntry]:
-        """Passed on to the log storage."""
-        return self._logs.read_logs(query)
-
     def read_ndjson(self, query: LogQuery) -> AsyncIterator[NdjsonPage]:
         """Passed on to the log storage; where that has no such method, made of its entries."""
         return ndjson_pages(self._logs, query)
@@ -76,52 +60,6 @@ class PlainStorage:
     def read_volume(self, query: LogQuery, step: float) -> AsyncIterator[LogVolume]:
         """Passed on to the log storage; where that has no such method, counted from its entries."""
         return log_volume(self._logs, query, step)
-
-    async def count_logs(self, query: LogQuery) -> int:
-        """Passed on to the log storage."""
-        return await self._logs.count_logs(query)
-
-    async def log_facts(self) -> LogFacts:
-        """Passed on to the log storage."""
-        return await self._logs.log_facts()
-
-    async def delete_logs_before(self, timestamp: float, level: str | None = None) -> int:
-        """Passed on to the log storage."""
-        return await self._logs.delete_logs_before(timestamp, level)
-
-    async def delete_oldest_logs(self, count: int, level: str | None = None) -> int:
-        """Passed on to the log storage."""
-        return await self._logs.delete_oldest_logs(count, level)
-
-    # Metrics
-
-    async def register(self, families: Iterable[Family]) -> None:
-        """Passed on to the metrics storage."""
-        await self._metrics.register(families)
-
-    async def write_samples(self, samples: Iterable[MetricSample]) -> None:
-        """Passed on to the metrics storage."""
-        await self._metrics.write_samples(samples)
-
-    def totals(self, names: Iterable[str] | None = None) -> AsyncIterator[Family]:
-        """Passed on to the metrics storage."""
-        return self._metrics.totals(names)
-
-    def read_history(self, query: MetricQuery) -> AsyncIterator[SeriesHistory]:
-        """Passed on to the metrics storage."""
-        return self._metrics.read_history(query)
-
-    async def count_samples(self) -> int:
-        """Passed on to the metrics storage."""
-        return await self._metrics.count_samples()
-
-    async def delete_history_before(self, timestamp: float) -> int:
-        """Passed on to the metrics storage."""
-        return await self._metrics.delete_history_before(timestamp)
-
-    async def delete_series(self, matchers: Sequence[Matcher], idle_since: float | None = None) -> int:
-        """Passed on to the metrics storage."""
-        return await self._metrics.delete_series(matchers, idle_since)
 
     async def aclose(self) -> None:
         """Close both; one that serves for both is closed twice, which its port allows."""
