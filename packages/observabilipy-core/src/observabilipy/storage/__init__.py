@@ -1,4 +1,4 @@
-"""Storages that live in this process, and the door to those of other packages: ``open_storage``."""
+"""Storages that live in this process, the door to others (``open_storage``), and what is made of any of them."""
 
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from observabilipy.storage.memory_metrics import InMemoryMetricsStorage, RingBufferMetricsStorage
     from observabilipy.storage.opening import open_storage
     from observabilipy.storage.plain import PlainStorage
+    from observabilipy.storage.volume import log_volume
 
 __all__ = [
     "InMemoryLogStorage",
@@ -18,6 +19,7 @@ __all__ = [
     "PlainStorage",
     "RingBufferLogStorage",
     "RingBufferMetricsStorage",
+    "log_volume",
     "open_storage",
 ]
 
@@ -30,6 +32,7 @@ __getattr__ = lazy(
         "PlainStorage": "observabilipy.storage.plain",
         "RingBufferLogStorage": "observabilipy.storage.memory_logs",
         "RingBufferMetricsStorage": "observabilipy.storage.memory_metrics",
+        "log_volume": "observabilipy.storage.volume",
         "open_storage": "observabilipy.storage.opening",
     },
 )

@@ -12,7 +12,15 @@ _TURN = 64  # entries; with the few microseconds that each takes, other tasks wa
 
 
 def log_volume(storage: LogStoragePort, query: LogQuery, step: float) -> AsyncIterator[LogVolume]:
-    """What ``VolumePort.read_volume`` promises, for any storage."""
+    """How many entries of each level match, in buckets of ``step`` seconds, of any storage.
+
+    As the storage counts them where it has ``read_volume`` (``VolumePort``, which says what the buckets are), otherwise
+    by reading every entry that matches.
+
+    Raises:
+        InvalidValue: the step is no finite number of a microsecond or more; before anything is read.
+        StorageUnavailable: the store cannot be read now; raised by the iteration.
+    """
     if isinstance(storage, VolumePort):
         return storage.read_volume(query, step)
     return counted(storage, query, step_micros(step))
