@@ -33,9 +33,10 @@ MARK = "\x1e"
 VARYING = (
     (re.compile(r"\b1[789]\d{8}\.\d+"), "TIME"),
     (re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "TIME"),
-    (re.compile(r'"[0-9a-f]{8}-(?=\d+")'), '"GENERATION-'),
+    (re.compile(r'"[0-9a-z]{8}-(?=\d+")'), '"GENERATION-'),
     (re.compile(r'("(?:request_id|trace_id)":)"\w+"'), r"\1ID"),
     (re.compile(r'("duration_seconds":)[\d.e-]+'), r"\1SECONDS"),
+    (re.compile(r'("lineno":)\d+'), r"\1LINE"),  # of the page
 )
 
 # Who runs the lines of shell blocks, or why nobody does. A line is looked for from the top.
