@@ -123,6 +123,14 @@ def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in headings(there.read_text(encoding="utf-8")), f"{target}#{anchor}"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("packages/")])
+def test_the_pages_that_a_package_names_are_there(page: str) -> None:
+    """By name: a link out of the package would lead nowhere on a package index."""
+    named = re.findall(r"`(docs/[\w.-]+)`", read(page))
+
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_toml_of_a_page_can_be_read(page: str) -> None:
     for block in re.findall(r"^```toml\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL):
