@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterator
 from enum import Enum
 
-__all__ = ["MODULES", "listing", "split"]
+__all__ = ["MODULES", "listing", "split", "things"]
 
 MODULES = {
     "observabilipy-core": [
@@ -27,7 +27,15 @@ MODULES = {
 
 def listing(package: str) -> str:
     """The public names of a package, a line each."""
-    return "".join(f"{line}\n" for module in MODULES[package] for line in _module(module))
+    return "".join(f"{name}{_parameters(thing)}\n" for name, thing in things(package))
+
+
+def things(package: str) -> Iterator[tuple[str, object]]:
+    """The public names of a package and of the members of its classes, and what they name."""
+    for module in MODULES[package]:
+        found = importlib.import_module(module)
+        for public in sorted(getattr(found, "__all__", ())):
+            yield from _named(f"{module}.{public}", getattr(found, public))
 
 
 def split(text: str) -> tuple[int, str]:
@@ -36,18 +44,11 @@ def split(text: str) -> tuple[int, str]:
     return int(head.split()[1]), names
 
 
-def _module(name: str) -> Iterator[str]:
-    module = importlib.import_module(name)
-    for public in sorted(getattr(module, "__all__", ())):
-        yield from _lines(f"{name}.{public}", getattr(module, public))
-
-
-def _lines(name: str, thing: object) -> Iterator[str]:
-    yield f"{name}{_parameters(thing)}"
+def _named(name: str, thing: object) -> Iterator[tuple[str, object]]:
+    yield name, thing
     for member in sorted(_members(thing)) if inspect.isclass(thing) else ():
         found = inspect.getattr_static(thing, member, None)  # None: it has an annotation alone
-        plain = found.__func__ if isinstance(found, classmethod | staticmethod) else found
-        yield f"{name}.{member}{_parameters(plain)}"
+        yield f"{name}.{member}", found.__func__ if isinstance(found, classmethod | staticmethod) else found
 
 
 def _members(thing: type) -> set[str]:
