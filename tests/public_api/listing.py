@@ -14,6 +14,7 @@ MODULES = {
         "observabilipy.http",
         "observabilipy.models",
         "observabilipy.ports",
+        "observabilipy.structlog",
         "observabilipy.testing",
     ],
     "observabilipy-sqlite": ["observabilipy_sqlite"],
