@@ -1,4 +1,11 @@
-"""A FastAPI service. Run it: OBSERVABILIPY_TOKEN=letmein uvicorn fastapi_example:app --workers 4 ."""
+"""A FastAPI service whose four workers count as one.
+
+    uvicorn fastapi_example:app --workers 4
+
+Then: curl -X POST localhost:8000/orders/gold
+      curl -u any:letmein localhost:8000/metrics
+      curl -u any:letmein 'localhost:8000/logs?limit=5'
+"""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,10 @@
-"""A Flask service. Run it: OBSERVABILIPY_TOKEN=letmein flask --app flask_example run, or gunicorn flask_example:app."""
+"""A Flask service.
+
+    flask --app flask_example run
+
+Then: curl -X POST localhost:5000/orders/gold
+      curl -u any:letmein localhost:5000/metrics
+"""
 
 from flask import Flask
 

@@ -1,4 +1,7 @@
-"""A script with core alone: counts, logs, and prints both at the end."""
+"""A script with core alone: counts, logs, and prints both at the end, as /metrics and /logs would.
+
+python script_example.py
+"""
 
 import asyncio
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -222,7 +223,10 @@ def uvicorn_command(source: Path, workers: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Start a service, under uvicorn if no command is given; it ends with the module at the latest."""
+    """Start a service, under uvicorn if no command is given; it ends with the module at the latest.
+
+    It runs in a directory of its own, with a copy of ``files`` if there are any.
+    """
     with ExitStack() as running:
 
         def start(
@@ -232,9 +236,13 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
             source: Path = ORDERS_SERVICE,
             command: Sequence[str] | None = None,
             environment: Mapping[str, str] | None = None,
+            files: Path | None = None,
         ) -> Server:
+            directory = tmp_path_factory.mktemp("service")
+            if files is not None:
+                shutil.copytree(files, directory, dirs_exist_ok=True)
             server = Server(
-                tmp_path_factory.mktemp("service"),
+                directory,
                 command or uvicorn_command(source, workers),
                 workers=workers,
                 flush_interval=flush_interval,

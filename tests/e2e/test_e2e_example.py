@@ -1,8 +1,10 @@
-"""The example that the README begins with, word for word, and those in examples/."""
+"""The example that the README begins with, word for word, and the services in examples/, by their commands."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,9 @@ pytestmark = pytest.mark.e2e
 
 README = Path(__file__).parents[2] / "README.md"
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PYTHON = Path(sys.executable)
+LIST = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+COMMANDS = dict(re.findall(r"^\| \[([^]]+)\].*`([^`]+)` \|$", LIST, re.MULTILINE))
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def test_the_example_counts_its_orders_over_two_workers(serve: "Callable[..., Server]", tmp_path: Path) -> None:
@@ -36,31 +40,53 @@ def test_the_example_counts_its_orders_over_two_workers(serve: "Callable[..., Se
     assert (statuses, 'orders_total{tier="gold"} 8' in metrics, logs.count("order placed")) == ([200] * 8, True, 8)
 
 
-@pytest.mark.parametrize(
-    ("command", "prefix"),
-    [
-        (
-            [PYTHON.with_name("gunicorn"), "--bind", "127.0.0.1:{port}", "--chdir", EXAMPLES, "flask_example:app"],
-            "",
-        ),
-        (
-            [PYTHON, EXAMPLES / "django_example.py", "runserver", "--noreload", "127.0.0.1:{port}"],
-            "/observability",
-        ),
-    ],
-    ids=["Flask", "Django"],
-)
-def test_an_example_counts_and_logs_what_it_is_asked(
-    serve: "Callable[..., Server]", command: list[object], prefix: str, tmp_path: Path
-) -> None:
-    # Their store is a relative path.
-    place = [str(part).replace(str(EXAMPLES), str(tmp_path)) for part in command]
-    for example in EXAMPLES.glob("*.py"):
-        (tmp_path / example.name).write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
-    server = serve(command=place, workers=1)
+def test_every_example_is_listed_with_a_command_that_it_tells_itself() -> None:
+    files = {path.name for path in EXAMPLES.iterdir() if path.suffix in {".py", ".yml"}} | {"django_project/"}
 
+    untold = [
+        name
+        for name, command in COMMANDS.items()
+        if command not in (EXAMPLES / name.replace("/", "/manage.py")).read_text("utf-8")
+    ]
+    assert (set(COMMANDS), untold) == (files, [])
+
+
+# What is said besides, to be at a port of the test's own, and where the endpoints are.
+SERVICES = {
+    "fastapi_example.py": ("--port {port}", ""),
+    "flask_example.py": ("--port {port}", ""),
+    "bottle_example.py": ("{port}", "/observability"),
+    "asgi_example.py": ("--port {port}", "/observability"),
+    "django_project/": ("--noreload {port}", "/observability"),
+    "gunicorn.conf.py": ("--bind 127.0.0.1:{port}", "/observability"),
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_counts_and_logs_every_order_once(serve: "Callable[..., Server]", name: str) -> None:
+    here, prefix = SERVICES[name]
+    place, _, command = COMMANDS[name].rpartition(" && ")
+    shell = f"{place or ':'} && exec {command} {here}"
+    server = serve(command=["sh", "-c", shell], workers=4, files=EXAMPLES, environment={"PATH": PATH})
+
+    def order(_: int) -> int:
+        with server.client() as client:
+            return client.ask("POST", "/orders/gold")[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(order, range(40)))
+    server.terminate()
+    server.start()
     with server.client() as client:
-        statuses = [client.ask("POST", "/orders/gold")[0] for _ in range(3)]
         metrics, logs = client.get(f"{prefix}/metrics"), client.get(f"{prefix}/logs")
 
-    assert (statuses, 'orders_total{tier="gold"} 3' in metrics, logs.count("order placed")) == ([200] * 3, True, 3)
+    assert (statuses, 'orders_total{tier="gold"} 40' in metrics, logs.count("order placed")) == ([200] * 40, True, 40)
+
+
+def test_the_configuration_of_gunicorn_starts_four_workers(
+    serve: "Callable[..., Server]", wait: Callable[[Callable[[], bool], str], None]
+) -> None:
+    shell = f"exec {COMMANDS['gunicorn.conf.py']} --bind 127.0.0.1:{{port}}"
+    server = serve(command=["sh", "-c", shell], workers=4, files=EXAMPLES, environment={"PATH": PATH})
+
+    wait(lambda: server.log().count("Booting worker") == 4, "gunicorn has started four workers")

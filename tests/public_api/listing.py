@@ -15,6 +15,7 @@ MODULES = {
         "observabilipy.models",
         "observabilipy.ports",
         "observabilipy.storage",
+        "observabilipy.structlog",
         "observabilipy.testing",
     ],
     "observabilipy-sqlite": ["observabilipy_sqlite"],

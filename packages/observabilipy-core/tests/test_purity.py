@@ -9,8 +9,8 @@ import observabilipy
 
 SOURCE = Path(observabilipy.__file__).parent
 HEAVY = {"argparse", "asyncio", "orjson", "sqlite3"}
-GUARDED = {"encoding/fast.py": {"orjson"}, "uwsgi.py": {"uwsgidecorators"}}
-"""What core uses where it is there, and does without where it is not."""
+GUARDED = {"encoding/fast.py": {"orjson"}, "structlog.py": {"structlog"}, "uwsgi.py": {"uwsgidecorators"}}
+"""What core uses where it is there, and does without where it is not; ``structlog.py`` nobody else imports."""
 
 
 def imported_packages(tree: ast.AST) -> set[str]:

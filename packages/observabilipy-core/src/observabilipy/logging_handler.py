@@ -14,7 +14,7 @@ from observabilipy.models import RANKS, level_of_number
 if TYPE_CHECKING:
     from observabilipy.observability import Observability
 
-__all__ = ["LoggingHandler"]
+__all__ = ["LoggingHandler", "quiet_up_to"]
 
 _OURS = ("observabilipy", "aiosqlite")  # what these log about their own work would feed itself
 _REMEMBERED = 10_000  # names of loggers
@@ -58,7 +58,7 @@ class LoggingHandler(logging.Handler):
         # are left to the runtime's thread: they would take another half, the text of an exception 100.
         try:
             quiet = _quiet_up_to.get(record.name)
-            if record.levelno <= (_remember(record.name) if quiet is None else quiet):
+            if record.levelno <= (quiet_up_to(record.name) if quiet is None else quiet):
                 _say_somewhere(record)
                 return
             obs = self._obs or installed()
@@ -88,8 +88,8 @@ class LoggingHandler(logging.Handler):
 _quiet_up_to: dict[str, float] = {}  # by name of a logger: up to this level its records are about our own work
 
 
-def _remember(name: str) -> float:
-    """Records that our own work makes would make the next ones, if they were taken."""
+def quiet_up_to(name: str) -> float:
+    """Up to which level records of a logger are left alone: those of our own work would make the next ones."""
     origin = str(name).partition(".")[0]  # ``makeLogRecord`` may leave None there
     level = math.inf if origin in _OURS else logging.DEBUG if origin == "asyncio" else -math.inf
     if len(_quiet_up_to) < _REMEMBERED:

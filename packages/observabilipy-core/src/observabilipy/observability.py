@@ -109,6 +109,7 @@ class Observability:
         self.lowest_number = -math.inf if level == "DEBUG" else RANKS[level]
         self.taken: dict[int, ReferenceType[LogRecord]] = {}  # the latest record of each thread, for LoggingHandler
         self.service = service
+        self.clock = clock
         self._auth = auth
         self._metrics_auth = metrics_auth
         self._health = health
