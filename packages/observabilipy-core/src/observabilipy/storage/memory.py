@@ -60,9 +60,7 @@ class MemoryStorage(TwoStorages):
         clock: Clock = time.time,
     ) -> None:
         self._logs = InMemoryLogStorage(max_entries=max_entries, max_bytes=max_bytes, clock=clock)
-        self._metrics = InMemoryMetricsStorage(
-            max_samples=max_samples, max_age=max_age, clock=clock
-        )
+        self._metrics = InMemoryMetricsStorage(max_samples=max_samples, max_age=max_age, clock=clock)
         self.default_log_retention = _policy(None, max_entries, max_bytes)
         self.default_history_retention = _policy(max_age, max_samples, None)
         self._take_lock()
