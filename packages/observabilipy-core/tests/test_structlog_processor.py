@@ -94,6 +94,22 @@ def test_configured_once_it_finds_the_observability_that_is_installed_later(obs:
     )
 
 
+def test_each_task_logs_with_the_context_that_it_has_bound(obs: Observability) -> None:
+    log = logger(merge_contextvars, ObservabilityProcessor(obs))
+
+    async def order(number: int) -> None:
+        bind_contextvars(order=number)
+        await asyncio.sleep(0)
+        log.info("placed", order_again=number)
+
+    async def orders() -> None:
+        await asyncio.gather(*map(order, range(5)))
+
+    asyncio.run(orders())
+
+    assert [attributes for _, _, attributes in told(obs)] == [{"order": n, "order_again": n} for n in range(5)]
+
+
 def test_our_own_context_and_base_are_added(obs: Observability) -> None:
     with obs.context(request_id="r1"):
         logger(ObservabilityProcessor(obs)).info("m", a=1)
