@@ -33,7 +33,7 @@ MARK = "\x1e"
 VARYING = (
     (re.compile(r"\b1[789]\d{8}\.\d+"), "TIME"),
     (re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "TIME"),
-    (re.compile(r'"[0-9a-f]{8}-(?=\d+")'), '"GENERATION-'),
+    (re.compile(r'"[0-9a-z]{8}-(?=\d+")'), '"GENERATION-'),
     (re.compile(r'("(?:request_id|trace_id)":)"\w+"'), r"\1ID"),
     (re.compile(r'("duration_seconds":)[\d.e-]+'), r"\1SECONDS"),
 )

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
@@ -105,7 +106,8 @@ def obs() -> Iterator[Observability]:
 def asked(obs: Observability, parameters: dict[str, str]) -> list[dict[str, object]]:
     """The lines of an answer of /logs."""
     response = obs.endpoints.handle_sync(Request("GET", "/logs", urlencode(parameters).encode()))
-    body = b"".join(response.body)
+    with closing(response.body):
+        body = b"".join(response.body)
     assert response.status == 200, body
     return [json.loads(line) for line in body.splitlines()]
 
