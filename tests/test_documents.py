@@ -47,6 +47,7 @@ COMMANDS = {
     r"OBSERVABILIPY_TOKEN=letmein uvicorn shop:app --workers 4": "tests/e2e/test_e2e_example.py serves that code",
     r"curl ": "asks the server of the block before; tests/e2e/test_e2e_example.py asks the same",
     r"observabilipy ": "tests/test_command_document.py runs every verb",
+    r"umask 077; sqlite3 ": "the Python of the same page does the same",
     r"python -m venv |\. \.venv": "makes an environment, as tests/packaging does",
     r"#|$": "says nothing to the shell",
 }

@@ -242,8 +242,9 @@ class EmbeddedRuntime:
                 self._thread.start()
             except RuntimeError as error:  # no thread can be had now, or the interpreter is ending
                 self._thread = None
-                process.sleep()
-                self.troubles.failed("starting the thread", error)
+                if "interpreter shutdown" not in str(error):  # else atexit closes us in a moment, which commits
+                    self.troubles.failed("starting the thread", error)
+                process.sleep()  # last: what counts the failure is a record, too, and would come here again
         warn_of_lonely_memory(self.storage, self.troubles)
 
     def pause(self, timeout: float) -> None:
