@@ -124,7 +124,8 @@ class ShardedHistogram(Histogram):
         bucket = bisect_right(self._above, number)
         thread = get_ident()
         shard = self._shards.get(thread) or self._shards.setdefault(thread, [0j] * (len(self._above) + 1))
-        shard[bucket] += complex(number, 1)
+        step = complex(number, 1)  # before the cell is read: in a call a signal handler may run, and observe
+        shard[bucket] += step
         self._after(bucket, number, exemplar)
 
     def start_over(self) -> None:
