@@ -1,6 +1,7 @@
 import os
 
 DEBUG = True
+TIME_ZONE = "UTC"
 SECRET_KEY = os.environ.get("SECRET_KEY", "only for this example")
 ROOT_URLCONF = "shop.urls"
 WSGI_APPLICATION = "shop.wsgi.application"

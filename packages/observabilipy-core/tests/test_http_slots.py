@@ -62,7 +62,7 @@ MANY_DOWNLOADS = (
     "ask again in a few seconds, or for at most 1000 entries at once, without q and attr",
 )
 MANY_FOLLOWERS = (
-    f"8 clients are followed already, {OTHERS_FIRST}",
+    f"8 clients follow already, {OTHERS_FIRST}",
     "ask again in a few seconds, or follow the links from page to page",
 )
 

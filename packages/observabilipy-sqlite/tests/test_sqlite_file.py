@@ -69,6 +69,15 @@ async def test_odd_characters_in_the_path_are_characters(tmp_path: Path) -> None
     assert _names(tmp_path) == ["a?mode=ro#%41 é.db"]
 
 
+async def test_a_directory_is_told_as_one(tmp_path: Path) -> None:
+    storage = SQLiteStorage(tmp_path)
+    with pytest.raises(StorageUnavailable, match="it is a directory: name a file in it"):
+        _commit(storage, 1)
+    with pytest.raises(StorageUnavailable, match="it is a directory: name a file in it"):
+        await _messages(storage)
+    await storage.aclose()
+
+
 async def test_writing_begins_once_the_directory_is_there(tmp_path: Path) -> None:
     storage = SQLiteStorage(tmp_path / "later" / "obs.db")
     with pytest.raises(StorageUnavailable, match=r"there is no directory .*later: create it, or choose another path"):

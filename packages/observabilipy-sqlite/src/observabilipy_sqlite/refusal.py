@@ -26,6 +26,8 @@ def explained(path: Path, error: sqlite3.Error) -> ObservabilityError:
     if isinstance(error, _DEFECTS):
         return ObservabilityError(f"{path} refused a statement: {error}. This is a defect: please report it")
     name = _name(error)
+    if name.startswith("SQLITE_CANTOPEN") and path.is_dir():
+        return StorageUnavailable(f"cannot use {path}: it is a directory: name a file in it")
     remedy = next((f": {text}" for prefix, text in _REMEDIES.items() if name.startswith(prefix)), "")
     return StorageUnavailable(f"cannot use {path}: {error}{remedy}")
 

@@ -99,7 +99,7 @@ class Logs:
     def _slot(self, parameters: LogsParameters) -> Slot | None:
         """A place among those who are answered at once, None for plain small pages, which are never refused."""
         if parameters.follow:
-            return self._taken(self._followers, "followers", f"{self._limits.followers} clients are followed already")
+            return self._taken(self._followers, "followers", f"{self._limits.followers} clients follow already")
         filters = parameters.filters
         limit = parameters.limit
         if limit is None or limit > HEAVY_LIMIT or filters.text or filters.attributes:
