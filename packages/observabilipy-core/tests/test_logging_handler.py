@@ -194,3 +194,21 @@ logging.getLogger("observabilipy").warning("somebody else may say it")
     )
 
     assert (done.stdout, done.stderr) == ("", "nothing is recorded\n")
+
+
+def test_several_of_our_handlers_say_our_own_warnings_once() -> None:
+    program = """
+import logging
+from observabilipy import LoggingHandler
+logging.getLogger().addHandler(LoggingHandler())
+logging.getLogger().addHandler(LoggingHandler())
+deaf = LoggingHandler()
+deaf.addFilter(lambda record: False)
+logging.getLogger("observabilipy").addHandler(deaf)
+logging.getLogger("observabilipy").warning("nothing is recorded")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", timeout=60, check=False
+    )
+
+    assert (done.stdout, done.stderr) == ("", "nothing is recorded\n")

@@ -85,6 +85,7 @@ class LoggingHandler(logging.Handler):
             self.handleError(record)
 
 
+_SAID = "said_by_observabilipy"
 _quiet_up_to: dict[str, float] = {}  # by name of a logger: up to this level its records are about our own work
 
 
@@ -107,4 +108,6 @@ def _say_somewhere(record: logging.LogRecord) -> None:
         if not all(isinstance(handler, LoggingHandler) for handler in logger.handlers):
             return
         logger = logger.parent if logger.propagate else None
-    last_resort.handle(record)
+    if not hasattr(record, _SAID):
+        setattr(record, _SAID, True)  # of several such handlers one; nobody else sees this record
+        last_resort.handle(record)

@@ -55,8 +55,8 @@ class Observability:
         flush_interval: seconds between two commits.
         history_interval: seconds between two samples of the totals.
         log_durability: "memory": a process that is killed loses the log entries that it had not committed yet. "crash":
-            entries go through a file beside the storage, and others recover them from there; a call costs 2 to 3
-            microseconds instead of a half.
+            entries go through a file beside the storage, and others recover them from there; a call costs 2.7
+            to 3.7 microseconds instead of 0.6 to 0.8.
         collectors: what is reported without being asked: "process" (CPU time, memory, open files), "python" (garbage
             collector, version), "library" (commits, workers, what is stored); ``()`` for none.
         redaction: which attributes are not stored; ``Redaction()``, the common names of secrets, if left out.
