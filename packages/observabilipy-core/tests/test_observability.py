@@ -177,16 +177,18 @@ def test_settings_that_cannot_work_raise_with_their_remedy(options: dict[str, ob
         Observability(handle_sigterm=False, **options)  # type: ignore[arg-type]  # on purpose
 
 
-def test_refused_values_are_counted_and_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_refused_values_are_counted_and_warned_about_once_for_each_instrument(caplog: pytest.LogCaptureFixture) -> None:
     with Observability(handle_sigterm=False) as obs:
-        jobs = obs.counter("jobs_total", "Jobs.")
+        jobs, mails = obs.counter("jobs_total", "Jobs."), obs.counter("mails_total", "Mails.")
         for _ in range(3):
             jobs.inc(-1)
+            mails.inc(-1)
         warnings = [record.getMessage() for record in caplog.records]
 
     assert warnings == [
-        "jobs_total.inc() takes a finite number of 0 or more, got -1: use a gauge to go down;"
+        f"{name}.inc() takes a finite number of 0 or more, got -1: use a gauge to go down;"
         " further ones are counted in observabilipy_rejected_total"
+        for name in ("jobs_total", "mails_total")
     ]
 
 

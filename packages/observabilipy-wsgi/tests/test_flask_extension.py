@@ -262,3 +262,13 @@ def test_nothing_starts_before_the_first_record(tmp_path: Path) -> None:
     )
 
     assert ran.stdout == "1 2\n"
+
+
+def test_without_flask_the_message_says_what_to_install() -> None:
+    script = "import sys; sys.modules['flask'] = None; import observabilipy_wsgi.flask"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False)
+
+    assert 'ImportError: import of flask halted; None in sys.modules: pip install "observabilipy-wsgi[flask]"' in (
+        done.stderr
+    )

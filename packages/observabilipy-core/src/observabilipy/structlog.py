@@ -4,7 +4,6 @@ Nothing in core imports this module: ``pip install "observabilipy-core[structlog
 """
 
 import logging
-import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from observabilipy.errors import InvalidValue
 from observabilipy.installation import installed
 from observabilipy.logging_handler import quiet_up_to
 from observabilipy.logs.context import current_context
-from observabilipy.logs.exceptions import exception_attributes
+from observabilipy.logs.exceptions import with_exception
 from observabilipy.models import RANKS, check_timestamp, level_name, level_rank
 
 try:
@@ -97,7 +96,7 @@ def _record(obs: "Observability", method_name: str, event_dict: Mapping[str, Any
     message = attributes.pop("event", "")
     timestamp = _timestamp(attributes)
     if "exc_info" in attributes:
-        attributes = {**_exception(attributes.pop("exc_info")), **attributes}
+        attributes = with_exception(attributes)
     # A level of another name waits in the queue of INFO, as which it ranks.
     queue = level if rank else "INFO"
     obs.buffer.append(
@@ -143,17 +142,3 @@ def _seconds(text: str) -> float:
     if date.tzinfo is None:
         raise ValueError(text)
     return date.timestamp()
-
-
-def _exception(info: object) -> dict[str, object]:
-    """What structlog's own processors understand: an exception, what ``sys.exc_info()`` gives, or anything true."""
-    try:
-        if isinstance(info, tuple) and len(info) == 3:
-            info = info[1]
-        elif info and not isinstance(info, BaseException):
-            info = sys.exc_info()[1]
-        if isinstance(info, BaseException):
-            return exception_attributes((type(info), info, info.__traceback__))
-    except Exception:  # noqa: BLE001 - a hostile value costs itself only
-        return {"exc_info": info}
-    return {}

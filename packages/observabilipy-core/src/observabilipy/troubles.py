@@ -32,12 +32,12 @@ class Troubles:
         self._strict = strict
         self._warned: set[str] = set()
 
-    def rejected(self, reason: str, message: str) -> None:
-        """A value was refused."""
+    def rejected(self, reason: str, message: str, of: str = "") -> None:
+        """A value was refused; what it was a value of is warned about by itself."""
         if self._strict:
             raise InvalidValue(message)
         self._add("observabilipy_rejected_total", "Values that were refused.", reason=reason)
-        self.warn(f"rejected {reason}", f"{message}; further ones are counted in observabilipy_rejected_total")
+        self.warn(f"rejected {reason} {of}", f"{message}; further ones are counted in observabilipy_rejected_total")
 
     def dropped(self, level: str, reason: str, count: int = 1) -> None:
         """Log entries were given up."""

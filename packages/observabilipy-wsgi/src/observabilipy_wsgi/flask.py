@@ -3,16 +3,19 @@
 from collections.abc import Iterable
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Flask,
-    current_app,
-    got_request_exception,
-    has_app_context,
-    request,
-)
-from flask.blueprints import BlueprintSetupState
-from werkzeug.routing import Rule
+try:
+    from flask import (
+        Blueprint,
+        Flask,
+        current_app,
+        got_request_exception,
+        has_app_context,
+        request,
+    )
+    from flask.blueprints import BlueprintSetupState
+    from werkzeug.routing import Rule
+except ImportError as error:
+    raise ImportError(f'{error}: pip install "observabilipy-wsgi[flask]"') from error
 
 from observabilipy import ConfigurationError, Observability
 from observabilipy.installation import provide

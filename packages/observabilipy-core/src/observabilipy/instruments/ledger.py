@@ -51,7 +51,7 @@ class Kin:
 
     def refuse(self, reason: str, message: str) -> None:
         """A value was refused."""
-        self.troubles.rejected(reason, message)
+        self.troubles.rejected(reason, message, self.name)
 
     def keep(self, labels: Mapping[str, str], value: float) -> Kept | None:
         """An exemplar of this moment; None when it is none at all: the number counts all the same."""

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from observabilipy import process
 from observabilipy.logs.context import current_context
+from observabilipy.logs.exceptions import with_exception
 from observabilipy.models import LEVELS, RANKS, Clock
 
 __all__ = ["WAKE_EVERY", "Append", "Attributes", "Buffer", "Dropped", "LogBuffer", "LogCall", "Record", "told_as"]
@@ -119,6 +120,8 @@ class LogBuffer:
             sequence = next_sequence()
             if sequence >= self._mark and not self._has_room(sequence, level):
                 return
+            if "exc_info" in attributes:  # now: the thread that carries it away handles no exception
+                attributes = with_exception(attributes)
             if bound:
                 attributes = {**bound, **attributes}
             put((sequence, clock(), level, message, attributes, current_context()))

@@ -14,6 +14,7 @@ from observabilipy.encoding.json_text import json_text
 from observabilipy.logs.buffer import WAKE_EVERY, Append, Attributes, LogBuffer, LogCall, Record, told_as
 from observabilipy.logs.context import current_context
 from observabilipy.logs.entries import message_text
+from observabilipy.logs.exceptions import with_exception
 from observabilipy.logs.logging_record import merged
 from observabilipy.logs.redaction import Redaction
 from observabilipy.models import Clock
@@ -159,6 +160,8 @@ class CrashBuffer:
         def call(message: str, /, **attributes: object) -> None:
             if process.asleep:
                 process.wake()
+            if "exc_info" in attributes:
+                attributes = with_exception(attributes)
             context = current_context()
             if context or bound:
                 attributes = {**context, **bound, **attributes}

@@ -1,13 +1,12 @@
 """Logger: the calls that record log entries."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from observabilipy import process
 from observabilipy.logs.buffer import Buffer, LogCall
 from observabilipy.logs.context import context, current_context
-from observabilipy.logs.exceptions import exception_attributes
+from observabilipy.logs.exceptions import with_exception
 from observabilipy.logs.timed import Timed
 from observabilipy.models import RANKS, Clock
 
@@ -42,7 +41,7 @@ class Logger:
 
     def exception(self, message: str, /, **attributes: object) -> None:
         """Record an entry of level ERROR with the exception being handled: type, message, traceback."""
-        self.record("ERROR", message, {**exception_attributes(sys.exc_info()), **attributes})
+        self.record("ERROR", message, with_exception({"exc_info": True, **attributes}))
 
     def timed(self, message: str, /, **attributes: object) -> Timed:
         """Record one entry for a block, when it ends, with the seconds that it took as ``duration_seconds``.
