@@ -247,3 +247,12 @@ async def test_a_follower_that_leaves_makes_room_for_others(obs: Observability) 
     await follow()
 
     assert (statuses, bodies) == ([200] * 9, [b"\n"] * 9)
+
+
+async def test_a_token_that_cannot_be_one_is_refused_when_the_application_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OBSERVABILIPY_TOKEN", " ")
+    async with Observability(handle_sigterm=False) as obs:
+        with pytest.raises(ConfigurationError, match="OBSERVABILIPY_TOKEN"):
+            ObservabilityApp(obs)

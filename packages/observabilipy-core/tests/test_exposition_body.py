@@ -129,8 +129,8 @@ async def test_a_clashing_family_is_left_out_and_reported() -> None:
         1,
         True,
         [
-            "the name 'wait_count' may stand in one family only, got histogram 'wait' and gauge 'wait_count':"
-            " the latter is left out of prometheus, rename one of them"
+            "the name 'wait_count' may stand in one family only, got histogram 'wait', then gauge 'wait_count':"
+            " the second is left out of prometheus, rename one of them"
         ],
     )
 

@@ -7,7 +7,14 @@ from wsgiref.validate import validator
 
 import pytest
 
-from observabilipy import InMemoryLogStorage, InMemoryMetricsStorage, LogEntry, LogQuery, Observability
+from observabilipy import (
+    ConfigurationError,
+    InMemoryLogStorage,
+    InMemoryMetricsStorage,
+    LogEntry,
+    LogQuery,
+    Observability,
+)
 from observabilipy.http import Request
 from observabilipy_wsgi import ObservabilityApp, ObservabilityMiddleware
 from observabilipy_wsgi.testing import fetch, http_environ, serve
@@ -188,3 +195,9 @@ def test_an_answer_to_a_follower_begins_before_anything_comes(obs: Observability
     body.close()  # type: ignore[attr-defined] # the validator's iterator has it
 
     assert (at_once, first) == (["200 OK"], b"\n")
+
+
+def test_a_token_that_cannot_be_one_is_refused_when_the_application_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OBSERVABILIPY_TOKEN", " ")
+    with Observability(handle_sigterm=False) as obs, pytest.raises(ConfigurationError, match="OBSERVABILIPY_TOKEN"):
+        ObservabilityApp(obs)

@@ -27,10 +27,14 @@ class ObservabilityApp:
     Args:
         obs: what is shown.
         path: answer everything as this endpoint, for a route that leads to a single one: ``"/metrics"``.
+
+    Raises:
+        ConfigurationError: who may read cannot be told from the settings or the environment.
     """
 
     def __init__(self, obs: Observability, *, path: str | None = None) -> None:
         self._obs = obs
+        self._endpoints = obs.endpoints
         self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +55,7 @@ class ObservabilityApp:
         )  # Litestar's mounts append a slash
         headers = tuple(scope["headers"])
         request = Request(scope["method"], path, scope["query_string"], headers, _client(scope))
-        response = await self._obs.endpoints.handle(request)
+        response = await self._endpoints.handle(request)
         try:
             await _deliver(response, receive, send)
         except (TimeoutError, Stopped, asyncio.CancelledError) as ended:

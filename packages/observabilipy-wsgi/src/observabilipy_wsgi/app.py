@@ -20,10 +20,13 @@ class ObservabilityApp:
     Args:
         obs: what is shown.
         path: answer everything as this endpoint, for a route that leads to a single one: ``"/metrics"``.
+
+    Raises:
+        ConfigurationError: who may read cannot be told from the settings or the environment.
     """
 
     def __init__(self, obs: Observability, *, path: str | None = None) -> None:
-        self._obs = obs
+        self._endpoints = obs.endpoints
         self._path = path
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -36,7 +39,7 @@ class ObservabilityApp:
         headers = tuple(request_headers(environ))
         client = client_of(environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT"), environ.get("SERVER_PORT"))
         request = Request(environ["REQUEST_METHOD"], path, query, headers, client)
-        response = self._obs.endpoints.handle_sync(request)
+        response = self._endpoints.handle_sync(request)
         try:
             begun = [] if response.live else list(islice(response.body, 2))
             shown = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]

@@ -146,8 +146,8 @@ class _Wire:
         owner = self._owners[name]
         if self._on_clash is not None:
             self._on_clash(
-                f"the name {name!r} may stand in one family only, got {owner.kind} {owner.name!r} and {family.kind}"
-                f" {family.name!r}: the latter is left out of {self._format}, rename one of them"
+                f"the name {name!r} may stand in one family only, got {owner.kind} {owner.name!r}, then {family.kind}"
+                f" {family.name!r}: the second is left out of {self._format}, rename one of them"
             )
 
 
