@@ -297,6 +297,25 @@ def test_tail_of_an_empty_memory_storage_prints_nothing(capsys: pytest.CaptureFi
     assert (main(["tail", "memory://", "--no-follow"]), capsys.readouterr().out) == (0, "")
 
 
+def test_control_c_amid_the_imports_prints_nothing() -> None:
+    code = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "observabilipy.commands.prune":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from observabilipy.cli import main
+
+sys.exit(main(["logs", "memory://"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 def test_the_module_is_the_command_too_and_tells_its_version() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "observabilipy", "--version"],
