@@ -144,6 +144,16 @@ def test_a_package_is_released_by_a_tag_of_its_own(package: str) -> None:
     assert not any(name in text for name in others)
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_rehearsal_without_an_address_never_reaches_the_upload(package: str) -> None:
+    workflow = ROOT / f".github/workflows/release-{package.removeprefix('observabilipy-')}.yml"
+    _, _, rehearsal = workflow.read_text(encoding="utf-8").partition("  rehearse:")
+    refusal = rehearsal.find('test -n "$INDEX"')
+
+    # Given an empty address, the action takes its default: the real index.
+    assert 0 < refusal < rehearsal.find("gh-action-pypi-publish")
+
+
 @pytest.mark.packaging
 @pytest.mark.parametrize(
     ("tag", "problem"),

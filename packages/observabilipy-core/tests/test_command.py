@@ -15,7 +15,7 @@ from observabilipy import LogEntry
 from observabilipy.cli import main
 from observabilipy.commands import COMMANDS
 from observabilipy.commands.formats import entry_line
-from observabilipy.commands.source import storage_url
+from observabilipy.commands.source import Answer, storage_url
 
 HELP = Path(__file__).parent / "golden" / "help"
 
@@ -75,6 +75,8 @@ def test_the_help_is_the_one_that_was_agreed_on(
         (["doctor", "no-such-file.db"], "observabilipy: there is no file 'no-such-file.db': name the file"),
         (["prune", "no-such-file.db", "--older-than", "1d"], "observabilipy: there is no file 'no-such-file.db': name"),
         (["import", "new.db", "no-such-lines"], "observabilipy: there is no file 'no-such-lines': name one, or leave"),
+        (["logs", "\udcff.db"], "observabilipy: the name of a storage must be text in UTF-8, got '\\udcff.db': rename"),
+        (["logs", "memory://", "-q", "\udcff"], "observabilipy: a query string must be percent-encoded UTF-8"),
         (["logs", "clickhouse://host"], 'observabilipy: no storage adapter for "clickhouse://": use one of memory'),
         (["tail", "http://127.0.0.1:1", "--no-follow"], "observabilipy: http://127.0.0.1:1/logs?limit=20 cannot be"),
     ],
@@ -138,6 +140,7 @@ def test_a_wrong_argument_is_told_with_what_to_write_and_exit_code_2(
             "a service tells its totals, not their history: name the file or",
         ),
         (["tail", "memory://", "-o", "json"], "an array is not complete before its end, and a log goes on: say -o nd"),
+        (["logs", "memory://", "--attr", "a=1", "--attr", "a=2"], "an attribute of an entry has one value: give each"),
         (["prune", "memory://"], "prune needs to know what may go: say --older-than 30d, or --series with a name"),
     ],
 )
@@ -223,6 +226,45 @@ def test_lines_that_are_no_entries_are_told(capsys: pytest.CaptureFixture[str], 
     assert "\x1b" not in told
 
 
+@pytest.mark.parametrize("line", [b"[1]", b'"text"', b'{"message": "m"}', b'{"cursor": 5}', b"[" * 100_000])
+def test_tail_ends_at_a_line_that_says_no_place(capsys: pytest.CaptureFixture[str], line: bytes) -> None:
+    with service(200, line + b"\n", content_type="application/x-ndjson") as url:
+        code = main(["tail", url, "-o", "ndjson"])
+    told = capsys.readouterr().err
+
+    assert (
+        code,
+        told.startswith("observabilipy: what came is no line of /logs with a cursor: "),
+        told.count("\n"),
+    ) == (
+        1,
+        True,
+        1,
+    )
+
+
+def test_a_page_is_not_taken_for_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    with service(200, b"<h1>Hello</h1>") as url:
+        code = main(["query", url])
+
+    assert (code, "is no /metrics of observabilipy: name the address" in capsys.readouterr().err) == (1, True)
+
+
+def test_csv_of_a_service_may_hold_what_is_no_text(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    line = b'{"cursor":"a-1","timestamp":1,"level":"INFO","message":"\\ud800\\r","attributes":{}}\n'
+    with service(200, line, content_type="application/x-ndjson") as url:
+        main(["logs", url, "-o", "csv"])
+
+    assert capsysbinary.readouterr().out.splitlines(keepends=True)[1:] == [b'1,INFO,"\\ud800\r', b'",{},a-1\n']
+
+
+def test_an_answer_is_exported_in_whole_lines() -> None:
+    text = "a€\nb\n€".encode()
+    answer = Answer({}, (bytes([byte]) for byte in text))
+
+    assert list(answer.pieces()) == ["a€\n".encode(), b"b\n"]
+
+
 def test_a_token_that_no_header_carries_is_not_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +295,25 @@ def test_a_redirect_is_not_followed_with_the_token(
 
 def test_tail_of_an_empty_memory_storage_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert (main(["tail", "memory://", "--no-follow"]), capsys.readouterr().out) == (0, "")
+
+
+def test_control_c_amid_the_imports_prints_nothing() -> None:
+    code = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "observabilipy.commands.prune":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from observabilipy.cli import main
+
+sys.exit(main(["logs", "memory://"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (130, b"")
 
 
 def test_the_module_is_the_command_too_and_tells_its_version() -> None:

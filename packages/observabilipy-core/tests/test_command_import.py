@@ -69,6 +69,8 @@ def test_lines_of_known_shapes_are_understood(line: dict[str, object], entry: Lo
         (b'{"msg": "m"}', "no time: it has none of timestamp, @timestamp, time, ts"),
         (b'{"ts": 1}', "no message: it has none of message, msg, event"),
         (b'{"ts": NaN, "msg": "m"}', "its time is not finite"),
+        (b'{"ts": 1' + b"0" * 400 + b', "msg": "m"}', "its time is not finite"),
+        (b'{"cursor": "a-1", "timestamp": 1' + b"0" * 400 + b', "message": "m"}', "timestamp must be unix seconds"),
         (b'{"ts": true, "msg": "m"}', "its time is no number or text: true"),
         (b'{"ts": "yesterday", "msg": "m"}', "its time is not understood: 'yesterday'"),
         (b'{"ts": "2025-02-30 00:00:00", "msg": "m"}', "its time is not understood: '2025-02-30 00:00:00'"),
@@ -140,6 +142,12 @@ def test_what_cannot_be_taken_is_told_by_its_line(imported: Callable[[bytes], tu
     )
 
 
+def test_a_reason_is_short_however_long_the_value_is(imported: Callable[[bytes], tuple[int, str, str]]) -> None:
+    _, _, told = imported(b'{"ts": 1, "msg": "m", "level": "' + b"x" * 100_000 + b'"}')
+
+    assert (len(told) < 300, told.endswith("xxx...\n")) == (True, True)
+
+
 def test_many_that_cannot_be_taken_are_counted(imported: Callable[[bytes], tuple[int, str, str]]) -> None:
     code, out, err = imported(b"no\n" * 50)
 
@@ -148,6 +156,12 @@ def test_many_that_cannot_be_taken_are_counted(imported: Callable[[bytes], tuple
         "0 entries imported, 50 lines not taken\n",
         ["line 20: no JSON", "... and 30 more"],
     )
+
+
+def test_a_time_of_ours_is_in_seconds_however_many_they_are() -> None:
+    line = {"cursor": "a-1", "timestamp": 253402300799.0, "level": "INFO", "message": "m", "attributes": {}}
+
+    assert entry_of(json.dumps(line).encode()) == LogEntry(253402300799.0, "INFO", "m")
 
 
 def test_an_export_is_imported_as_it_was(

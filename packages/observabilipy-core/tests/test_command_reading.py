@@ -186,6 +186,22 @@ def test_what_is_not_there_is_said_beside_the_output(source: str, capsys: pytest
     assert (code, told.out, "nothing matches" in told.err) == (0, "[]\n", True)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["logs"], ["logs", "-n", "all"], ["export"], ["tail", "--no-follow"]], ids=" ".join
+)
+def test_entries_that_are_not_there_are_told_beside_the_output(
+    source: str, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    code = main([arguments[0], source, *arguments[1:], "-q", "nothing"])
+    told = capsys.readouterr()
+
+    assert (code, told.out, told.err) == (
+        0,
+        "",
+        "observabilipy: nothing matches: ask for more levels or a longer time\n",
+    )
+
+
 def test_the_token_may_be_in_a_file(
     service: str, printed: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

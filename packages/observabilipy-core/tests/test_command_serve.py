@@ -107,6 +107,16 @@ def test_what_is_served_is_left_as_it_was(database: Path, number: signal.Signals
     )
 
 
+def test_a_signal_right_after_it_said_that_it_serves_ends_it_in_order(database: Path) -> None:
+    codes = []
+    for _ in range(5):
+        with serving(database) as (process, _port, _token):
+            process.terminate()
+            codes.append(process.wait(60))
+
+    assert codes == [0] * 5
+
+
 def test_a_port_that_is_taken_is_told(database: Path) -> None:
     with serving(database) as (_, port, _token):
         command = [sys.executable, "-m", "observabilipy", "serve", str(database), "--port", str(port)]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -164,6 +165,32 @@ def test_a_reader_that_goes_away_ends_the_command_in_silence(database: str, argu
 
 
 NOTHING = "observabilipy: there are no metrics yet\n"
+
+
+def test_a_tail_ends_when_its_reader_goes_although_nothing_comes(database: str) -> None:
+    process = subprocess.Popen([*COMMAND, "tail", database], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert (process.wait(PATIENCE), process.communicate()[1]) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("command", "closed", "code"),
+    [
+        (["logs"], ">&-", 0),
+        (["stats"], ">&-", 0),
+        (["import"], "<&-", 0),
+        (["prune", "--older-than", "1d"], "<&-", 2),
+        (["query"], ">&- 2>&- <&-", 0),
+    ],
+)
+def test_streams_may_be_closed_from_the_start(database: str, command: list[str], closed: str, code: int) -> None:
+    line = shlex.join([*COMMAND, command[0], database, *command[1:]])
+    done = subprocess.run(["sh", "-c", f"{line} {closed}"], capture_output=True, check=False)
+
+    assert (done.returncode, b"Traceback" in done.stderr) == (code, False)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

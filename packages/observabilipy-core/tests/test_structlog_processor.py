@@ -326,6 +326,25 @@ def test_records_of_standard_logging_come_by_the_chain_for_foreign_ones_but_for_
     assert told(obs) == [("WARNING", "from shop", {})]
 
 
+def test_in_the_chains_of_a_formatter_nothing_is_dropped_because_nobody_would_take_that(obs: Observability) -> None:
+    output = io.StringIO()
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(
+        ProcessorFormatter(
+            processor=JSONRenderer(),
+            foreign_pre_chain=[structlog.stdlib.add_log_level, ObservabilityProcessor(obs, drop=True)],
+        )
+    )
+    log = logging.Logger("shop")
+    log.addHandler(handler)
+    log.warning("hello")
+
+    assert (json.loads(output.getvalue()), told(obs)) == (
+        {"event": "hello", "level": "warning"},
+        [("WARNING", "hello", {})],
+    )
+
+
 def test_core_imports_without_it_and_says_what_to_install() -> None:
     code = (
         "import sys, observabilipy; sys.modules['structlog'] = None\n"

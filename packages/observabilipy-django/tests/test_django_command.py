@@ -116,3 +116,10 @@ def test_check_tells_the_nearest_key(tmp_path: Path) -> None:
         True,
         True,
     )
+
+
+def test_no_error_can_drive_a_terminal() -> None:
+    with pytest.raises(CommandError) as raised:
+        call_command("observability", "logs", source="http://127.0.0.1:1/\x9b2J")
+
+    assert str(raised.value).isprintable()

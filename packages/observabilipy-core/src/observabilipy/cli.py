@@ -5,8 +5,6 @@ import sys
 from collections.abc import Sequence
 
 from observabilipy.command import Command, WrongUsage
-from observabilipy.commands import COMMANDS
-from observabilipy.commands.terminal import ended, note
 from observabilipy.errors import ObservabilityError
 
 __all__ = ["main"]
@@ -22,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     of the output went away.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    try:  # most of the time of a short command goes by here: Ctrl-C must not print what was just imported
+        from observabilipy.commands.terminal import ended, note
+    except KeyboardInterrupt:
+        return 130
     try:
         return ended(lambda: _run(given))
     except ObservabilityError as error:
@@ -30,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: Sequence[str]) -> int:
+    from observabilipy.commands import COMMANDS
+
     commands, missing = dict(COMMANDS), dict[str, str]()
     if not given or given[0] not in COMMANDS:  # to import what other packages add takes longer than most commands
         added, missing = _installed()

@@ -48,7 +48,8 @@ class ObservabilityProcessor:
     Args:
         obs: where to; the process's current one if left out, looked up at each event, so that ``structlog.configure``
             may come first. What is logged before there is one is not recorded.
-        drop: let events end here, with ``structlog.DropEvent``. While there is no Observability they go on.
+        drop: let events end here, with ``structlog.DropEvent``. While there is no Observability they go on, and so they
+            do in the chains of ``ProcessorFormatter``, which formats what a handler has already taken.
     """
 
     def __init__(self, obs: "Observability | None" = None, *, drop: bool = False) -> None:
@@ -75,9 +76,17 @@ class ObservabilityProcessor:
                 _record(obs, method_name, event_dict)
             except Exception as error:  # noqa: BLE001 - whatever a hostile mapping raises, the application goes on
                 obs.runtime.troubles.failed("taking an event of structlog", error)
-        if self._drop and obs is not None:
+        if self._drop and obs is not None and not _is_formatted(event_dict):
             raise DropEvent
         return event_dict
+
+
+def _is_formatted(event_dict: object) -> bool:
+    """Whether it comes through ProcessorFormatter: there nobody takes a DropEvent, and it would end the application."""
+    try:
+        return isinstance(event_dict, Mapping) and "_record" in event_dict
+    except Exception:  # noqa: BLE001 - as above
+        return False
 
 
 def _record(obs: "Observability", method_name: str, event_dict: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from urllib.parse import urlencode
 
+from observabilipy.command import WrongUsage
 from observabilipy.commands.formats import FORMATS
 from observabilipy.errors import InvalidValue
 from observabilipy.http.moment import parse_moment
@@ -137,14 +138,22 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 
 
 def filters(arguments: argparse.Namespace, **more: str) -> str:
-    """The query of ``/logs`` that says the same."""
+    """The query of ``/logs`` that says the same.
+
+    Raises:
+        WrongUsage: two values for one attribute.
+    """
+    attributes = dict(arguments.attr)
+    if len(attributes) < len(arguments.attr):
+        raise WrongUsage("an attribute of an entry has one value: give each --attr once, and search twice for two")
     given: Mapping[str, object] = {
         "since": None if getattr(arguments, "since", None) is None else f"{arguments.since:.6f}",
         "until": None if getattr(arguments, "until", None) is None else f"{arguments.until:.6f}",
         "level": arguments.level,
         "min_level": arguments.min_level,
         "q": arguments.text,
-        **dict(arguments.attr),
+        **attributes,
         **more,
     }
-    return urlencode({name: value for name, value in given.items() if value is not None})
+    # What was typed in another encoding than the locale's is bytes of its own, which no message holds.
+    return urlencode({name: value for name, value in given.items() if value is not None}, errors="surrogateescape")

@@ -62,7 +62,10 @@ def entry_of(line: bytes) -> LogEntry:
         attributes = {name: value for name, value in fields.items() if name not in taken}
     try:
         text = message if isinstance(message, str) else json_text(message)
-        return LogEntry(_moment(fields[time_name]), level, text, attributes)
+        told = fields[time_name]
+        # What carries a cursor was written by us: unix seconds, however many. The entry itself refuses what is no time.
+        moment = told if "cursor" in fields and ours and type(told) in {int, float} else _moment(told)
+        return LogEntry(moment, level, text, attributes)
     except InvalidValue as error:
         raise Untaken(str(error)) from None
 
@@ -109,6 +112,10 @@ def _date(text: str) -> float:
 
 def _scaled(value: float) -> float:
     """Unix seconds of a number of whatever unit."""
+    try:
+        value = float(value)
+    except OverflowError:  # JSON's whole numbers have no end
+        value = math.inf
     if not math.isfinite(value):
         raise Untaken("its time is not finite")
-    return next((value / unit for least, unit in _UNITS if abs(value) >= least), float(value))
+    return next((value / unit for least, unit in _UNITS if abs(value) >= least), value)

@@ -112,6 +112,7 @@ def _cell(value: object) -> object:
 
 
 def _row(cells: Sequence[object]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode()
+    text = io.StringIO(newline="")
+    # It quotes what holds a character of the line terminator: before Python 3.13 a bare "\r" would break the line.
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n").encode(errors="backslashreplace") + b"\n"

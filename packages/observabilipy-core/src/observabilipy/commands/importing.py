@@ -24,6 +24,7 @@ _MAX_LINE = 1_048_576
 _BATCH_ENTRIES = 1_000
 _BATCH_BYTES = 4_194_304
 _SHOWN = 20
+_LONGEST_REASON = 200
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -60,7 +61,8 @@ class _Lines:
     def _refuse(self, number: int, why: str) -> None:
         self.untaken += 1
         if len(self.shown) < _SHOWN:
-            self.shown.append(f"line {number}: {why}")
+            told = why if len(why) <= _LONGEST_REASON else f"{why[:_LONGEST_REASON]}..."
+            self.shown.append(f"line {number}: {told}")
 
 
 def _bounded(entries: Iterator[tuple[LogEntry, int]]) -> Iterator[LogEntry]:

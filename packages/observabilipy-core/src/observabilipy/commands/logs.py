@@ -5,16 +5,17 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import TextIO
 
 from observabilipy.command import Command
 from observabilipy.commands.arguments import add_filters, add_format, add_source, add_span, filters, number_of_entries
 from observabilipy.commands.formats import chosen, print_entries
 from observabilipy.commands.source import Source, opened_source
-from observabilipy.commands.terminal import progress, write
+from observabilipy.commands.terminal import note, progress, write
 
-__all__ = ["export", "logs", "newest"]
+__all__ = ["export", "logs", "newest", "or_note"]
 
 _DEFAULT = 100
 _SOURCE = "a file, a storage URL (sqlite:///observability.db), or http(s)://host/prefix"
@@ -36,6 +37,15 @@ def newest(source: Source, query: str, limit: int) -> list[bytes]:
     return [line for page in reversed(pages) for line in page]
 
 
+def or_note(lines: Iterable[bytes], query: str) -> Iterator[bytes]:
+    """The same lines, or a word beside the output when there are none."""
+    some = b""
+    for some in lines:
+        yield some
+    if not some:
+        note("nothing matches: ask for more levels or a longer time" if query else "there are no log entries yet")
+
+
 def _configure(parser: argparse.ArgumentParser) -> None:
     add_source(parser, _SOURCE, service=True)
     add_span(parser)
@@ -55,11 +65,13 @@ def _run(arguments: argparse.Namespace) -> int:
     limit = arguments.lines
     if limit == 0:
         limit = _DEFAULT if arguments.since is None else None
+    query = filters(arguments)
     with opened_source(arguments.source, arguments.token_file) as source:
         if limit is None:
-            print_entries(_everything(source, filters(arguments)), chosen(arguments.output))
+            lines: Iterable[bytes] = _everything(source, query)
         else:
-            print_entries(newest(source, filters(arguments), limit), chosen(arguments.output))
+            lines = newest(source, query, limit)
+        print_entries(or_note(lines, query), chosen(arguments.output))
     return 0
 
 
@@ -75,15 +87,13 @@ def _configure_export(parser: argparse.ArgumentParser) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     with opened_source(arguments.source, arguments.token_file) as source:
-        answer = source.get("/logs", f"{filters(arguments)}&limit=all".lstrip("&"))
-        try:
-            chunks = answer.chunks
+        query = filters(arguments)
+        with closing(source.get("/logs", f"{query}&limit=all".lstrip("&")).pieces()) as pieces:
+            chunks = or_note(pieces, query)
             if _is_file(sys.stdout):  # what reads a pipe may print on the same terminal
                 chunks = progress(chunks, lambda chunk: chunk.count(b"\n"), "entries exported")
             for chunk in chunks:
                 write(chunk)
-        finally:
-            answer.close()
     return 0
 
 

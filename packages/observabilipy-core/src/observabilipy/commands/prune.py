@@ -57,14 +57,14 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-_Plan = tuple[int, str, Callable[[], int]]
+_Plan = tuple[str, str, Callable[[], int]]  # how many, of what, and what deletes them
 
 
 def _logs(storage: RuntimeStoragePort, before: float, level: str | None) -> _Plan:
     query = LogQuery(until=before, levels=None if level is None else [level])
     what = f"entries{f' of level {level}' if level else ''} from before {time_text(before, 'seconds')}"
     count = await_here(storage.count_logs(query))
-    return count, what, lambda: await_here(storage.delete_logs_before(before, level))
+    return str(count), what, lambda: await_here(storage.delete_logs_before(before, level))
 
 
 def _history(storage: RuntimeStoragePort, before: float) -> _Plan:
@@ -77,7 +77,8 @@ def _history(storage: RuntimeStoragePort, before: float) -> _Plan:
         return points
 
     what = f"points of the history from before {time_text(before, 'seconds')}"
-    return await_here(count()), what, lambda: await_here(storage.delete_history_before(before))
+    # A family of which nothing is shown any more may have a history, too, and no storage lists such.
+    return f"at least {await_here(count())}", what, lambda: await_here(storage.delete_history_before(before))
 
 
 def _series(storage: RuntimeStoragePort, wanted: Selector, idle_since: float | None) -> _Plan:
@@ -91,7 +92,11 @@ def _series(storage: RuntimeStoragePort, wanted: Selector, idle_since: float | N
 
     idle = "" if idle_since is None else f", as far as they had no report since {time_text(idle_since, 'seconds')}"
     matchers = wanted.all_matchers()
-    return await_here(count()), f"series{idle}", lambda: await_here(storage.delete_series(matchers, idle_since))
+    return (
+        f"about {await_here(count())}",
+        f"series{idle}",
+        lambda: await_here(storage.delete_series(matchers, idle_since)),
+    )
 
 
 def _agreed(question: str) -> bool:

@@ -124,15 +124,16 @@ def _run(arguments: argparse.Namespace) -> int:
             server = Reader(arguments.host, arguments.port, endpoints)
         except OSError as error:
             raise ConfigurationError(
-                f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}: name another --port"
+                f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}:"
+                " name another --host or --port"
             ) from None
-        with server, _ended_by_signals():
+        # Who reads that it serves may end it at once: the signal must find somebody who takes it.
+        with server, suppress(KeyboardInterrupt), _ended_by_signals():
             host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
             print(_TEXT.format(source=arguments.source, host=host, port=server.server_port, token=token), flush=True)
             if arguments.host not in _LOOPBACK:
                 note("the token and the log go over the network in the clear: put TLS in front of it")
-            with suppress(KeyboardInterrupt):
-                server.serve_forever(poll_interval=0.1)
+            server.serve_forever(poll_interval=0.1)
     return 0
 
 

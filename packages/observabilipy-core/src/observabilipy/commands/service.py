@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
+from ssl import SSLCertVerificationError
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -15,10 +16,12 @@ __all__ = ["Service", "ServiceAway", "refusal"]
 
 _TIMEOUT_SECONDS = 30.0  # a stream says every 5 s that it is there
 _CHUNK_BYTES = 65_536
+_TYPES = {"/logs": "ndjson", "/metrics": "text/plain"}
 _HINTS = {
     401: "set OBSERVABILIPY_TOKEN or OBSERVABILIPY_TOKEN_FILE, or name a file with --token-file",
     404: "name the address under which /logs and /metrics are served, with its prefix: http(s)://host/prefix",
 }
+_TLS = "let SSL_CERT_FILE name the certificate of whoever signed that of the service"
 
 
 class ServiceAway(ObservabilityError):
@@ -61,13 +64,15 @@ class Service:
             raise _refused(url, error) from None
         except OSError as error:  # URLError is one
             reason = getattr(error, "reason", error)
+            if isinstance(reason, SSLCertVerificationError):
+                raise ObservabilityError(f"{url} cannot be trusted: {reason}: {_TLS}") from None
             raise ServiceAway(f"{url} cannot be reached: {reason}: is the service running there?") from None
         except (HTTPException, ValueError) as error:
             raise ObservabilityError(f"{url} is no service of observabilipy: {error}: {_HINTS[404]}") from None
         headers = {name.lower(): value for name, value in response.headers.items()}
-        if path == "/logs" and "ndjson" not in headers.get("content-type", ""):
+        if _TYPES[path] not in headers.get("content-type", ""):
             response.close()
-            raise ObservabilityError(f"{url} is no /logs of observabilipy: {_HINTS[404]}")
+            raise ObservabilityError(f"{url} is no {path} of observabilipy: {_HINTS[404]}")
         return Answer(headers, _chunks(url, response), response.close)
 
 

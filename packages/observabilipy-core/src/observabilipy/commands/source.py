@@ -1,7 +1,7 @@
 """Source: what a command reads, as a person names it: a file, the URL of a storage, or a service."""
 
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,20 @@ class Answer:
         finally:
             self.close()
 
+    def pieces(self) -> Generator[bytes, None, None]:
+        """The body as it comes, but each piece ends with a line. A line that breaks off is none."""
+        rest = b""
+        try:
+            for chunk in self.chunks:
+                if rest or not chunk.endswith(b"\n"):
+                    lines, feed, rest = (rest + chunk).rpartition(b"\n")
+                    if feed:
+                        yield lines + feed
+                else:
+                    yield chunk
+        finally:
+            self.close()
+
 
 class Source(Protocol):
     """What answers ``/logs`` and ``/metrics``: a service, or our own endpoints over a storage."""
@@ -65,9 +79,12 @@ def storage_url(source: str, *, make: bool = False) -> str:
     """The URL of a storage that is named by its URL or its file.
 
     Raises:
-        ConfigurationError: there is no such file, and it shall not be made.
+        ConfigurationError: there is no such file, and it shall not be made; or its name is no text.
     """
-    url = source if "://" in source else f"sqlite:///{quote(source)}"
+    try:
+        url = source if "://" in source else f"sqlite:///{quote(source)}"
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"the name of a storage must be text in UTF-8, got {source!r}: rename it") from None
     if url.startswith("sqlite:///") and not make:
         path = Path(unquote(urlsplit(url).path)[1:])
         if not path.is_file():  # a storage that is opened to be read would make it

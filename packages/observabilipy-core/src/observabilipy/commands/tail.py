@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, quote
 from observabilipy.command import Command, WrongUsage
 from observabilipy.commands.arguments import add_filters, add_format, add_source, filters, number_of_entries
 from observabilipy.commands.formats import chosen, print_entries
-from observabilipy.commands.logs import newest
+from observabilipy.commands.logs import newest, or_note
 from observabilipy.commands.service import ServiceAway
 from observabilipy.commands.source import Source, opened_source
-from observabilipy.commands.terminal import note
+from observabilipy.commands.terminal import end_without_reader, note
 from observabilipy.errors import ObservabilityError, StorageUnavailable
 
 __all__ = ["command"]
@@ -39,10 +39,12 @@ def _run(arguments: argparse.Namespace) -> int:
         raise WrongUsage("an array is not complete before its end, and a log goes on: say -o ndjson, or --no-follow")
     with opened_source(arguments.source, arguments.token_file) as source:
         if arguments.no_follow and arguments.lines is not None:
-            print_entries(newest(source, query, arguments.lines), output)
+            print_entries(or_note(newest(source, query, arguments.lines), query), output)
         elif arguments.no_follow:
-            print_entries(source.get("/logs", f"{query}&limit=all".lstrip("&")).lines(), output)
+            everything = source.get("/logs", f"{query}&limit=all".lstrip("&")).lines()
+            print_entries(or_note(everything, query), output)
         else:
+            end_without_reader()
             begin = "after=start" if arguments.lines is None else f"limit={arguments.lines}"
             with closing(_followed(source, query, begin)) as lines:
                 print_entries(lines, output, live=True)
@@ -64,7 +66,7 @@ def _followed(source: Source, query: str, begin: str) -> Generator[bytes, None, 
             place_of_link = _after(onwards[1]) if onwards else None
             for line in answer.lines():
                 yield line
-                place, place_of_link = f"after={json.loads(line)['cursor']}", None
+                place, place_of_link = f"after={quote(_cursor(line))}", None
             place = place_of_link or place
         except (ServiceAway, StorageUnavailable) as error:
             if not answered:
@@ -73,10 +75,22 @@ def _followed(source: Source, query: str, begin: str) -> Generator[bytes, None, 
                 note(f"trying again: {error}")
             away = True
             time.sleep(_AGAIN_SECONDS)
-        except (KeyError, ValueError) as error:
-            if isinstance(error, ObservabilityError):
-                raise
-            raise ObservabilityError(f"what came is no line of /logs: {error}: name another address") from None
+
+
+def _cursor(line: bytes) -> str:
+    """Where a line stands in the log.
+
+    Raises:
+        ObservabilityError: it does not say.
+    """
+    try:
+        cursor = json.loads(line)["cursor"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        cursor = None
+    if not isinstance(cursor, str):
+        told = line[:80].decode(errors="replace").rstrip()
+        raise ObservabilityError(f"what came is no line of /logs with a cursor: {told}: name another address")
+    return cursor
 
 
 def _after(query: str) -> str | None:

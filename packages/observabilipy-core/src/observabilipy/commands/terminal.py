@@ -3,7 +3,9 @@
 import io
 import os
 import re
+import select
 import signal
+import stat
 import sys
 import threading
 import time
@@ -13,7 +15,18 @@ from typing import TextIO, TypeVar
 
 from observabilipy.errors import ObservabilityError
 
-__all__ = ["BROKEN_PIPE", "INTERRUPTED", "coloured", "ended", "has_colours", "note", "printable", "progress", "write"]
+__all__ = [
+    "BROKEN_PIPE",
+    "INTERRUPTED",
+    "coloured",
+    "end_without_reader",
+    "ended",
+    "has_colours",
+    "note",
+    "printable",
+    "progress",
+    "write",
+]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as shells count."""
@@ -84,6 +97,7 @@ def ended(run: Callable[[], int]) -> int:
     Raises:
         ObservabilityError: what it raised, or the output could not be written.
     """
+    _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a log
     try:
@@ -118,6 +132,36 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def end_without_reader() -> None:
+    """End the process when the reader of the output goes away, although there may be nothing to write for hours."""
+    try:
+        descriptor = sys.stdout.fileno()
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode) or not hasattr(select, "poll"):
+            return
+    except (OSError, ValueError):  # it has no file descriptor
+        return
+    threading.Thread(target=_wait_for_reader, args=(descriptor,), daemon=True).start()
+
+
+def _wait_for_reader(descriptor: int) -> None:
+    gone = select.poll()
+    gone.register(descriptor, 0)  # errors and hang-ups are told unasked
+    gone.poll()
+    os._exit(BROKEN_PIPE)
+
+
+def _open_streams() -> None:
+    """Give streams that were closed before the start (``>&-``) somewhere to lead, before a file takes their place."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.fstat(descriptor)
+                continue
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number, which is this one
+            mode = "w" if descriptor else "r"
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - to the end
 
 
 def _end_at_once(*_: object) -> None:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from observabilipy.command import WrongUsage
 from observabilipy.commands import COMMANDS
-from observabilipy.commands.terminal import ended
+from observabilipy.commands.terminal import ended, printable
 from observabilipy.errors import ObservabilityError
 
 __all__ = ["Command"]
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             with contextlib.nullcontext() if shown is None else contextlib.redirect_stdout(shown):
                 code = ended(lambda: COMMANDS[options["subcommand"]].run(arguments))
         except ObservabilityError as error:
-            raise CommandError(str(error), returncode=2 if isinstance(error, WrongUsage) else 1) from error
+            raise CommandError(printable(str(error)), returncode=2 if isinstance(error, WrongUsage) else 1) from error
         if code:
             sys.exit(code)
 
