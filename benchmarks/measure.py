@@ -36,11 +36,12 @@ def nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Something that is measured; ``drain`` carries away what a burst left behind."""
+    """Something that is measured; ``drain`` carries away what a burst left behind, ``settle`` comes before its turn."""
 
     name: str
     burst: Burst
     drain: Callable[[], object] = nothing
+    settle: Callable[[], object] = nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def measure(
         subject.drain()
     for _ in range(rounds):
         for subject in subjects:
+            subject.settle()
             gc.collect()
             started = clock()
             subject.burst(calls)
