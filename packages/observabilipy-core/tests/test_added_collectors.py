@@ -80,7 +80,7 @@ async def test_a_family_whose_name_the_store_has_is_left_out_and_counted(
     assert body == b"# HELP pool_size Ours.\n# TYPE pool_size gauge\npool_size 1\n"
     assert b"observabilipy_families_left_out_total 1\n" in await scraped(obs)
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
-        "the name 'pool_size' may stand in one family only, got gauge 'pool_size' and gauge 'pool_size'"
+        "the name 'pool_size' may stand in one family only, got gauge 'pool_size', then gauge 'pool_size'"
     ]
 
 
