@@ -125,7 +125,7 @@ def test_when_the_clock_went_back_the_work_and_the_gauges_of_the_dead_are_soon_s
     victim.kill()
     [survivor] = [app for app in apps if app is not victim]
     wait(lambda: holder(tmp_path) == survivor.pid, "the other has the lease")
-    # Who reported in what is now the future counts as alive again from its next heartbeat on.
+    # A survivor that a busy machine holds up for three seconds counts as dead itself, until its next heartbeat.
     wait(lambda: survivor("count")["totals"].get("workers") == 1, "only one counts as alive")
 
     assert (holder(tmp_path), survivor("count")["totals"]) == (survivor.pid, {"work_total": 2, "workers": 1})
